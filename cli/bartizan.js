@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+/** The command `bartizan`: picks the Node and the half of the program to run. Plain JavaScript: older Nodes run it too. */
+import { existsSync, realpathSync } from "node:fs";
+import * as nodeModule from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const launcher = fileURLToPath(import.meta.url);
+const root = dirname(dirname(launcher));
+const checkout = existsSync(join(root, "setup.mjs"));
+const checkoutNode = join(root, "node_modules", ".bin", "node");
+const args = process.argv.slice(2);
+
+if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
+  fail(`This checkout is not set up yet. Run "npm start" in ${root} first.`);
+} else if (checkout && existsSync(checkoutNode) && realpathSync(checkoutNode) !== realpathSync(process.execPath)) {
+  // The native parts are built for the checkout's own Node: one version for everything in it.
+  const { handOver } = await import("./hand-over.js");
+  handOver(checkoutNode, [launcher, ...args]);
+} else if (Number.parseInt(process.versions.node, 10) < 24) {
+  fail(
+    checkout
+      ? `This checkout is not set up yet. Run "npm start" in ${root} first.`
+      : `bartizan needs Node 24 or newer; this is ${process.version}.`,
+  );
+} else {
+  const room = args[0] === "serve" || args[0] === "config" ? "server" : "cli";
+  const main = checkout ? join(root, room, "main.ts") : join(root, "dist", room, "main.js");
+  // Compiled code is kept beside the packages, never in a shared temporary folder. Unwritable: goes on without.
+  if (checkout) nodeModule.enableCompileCache(join(root, "node_modules", ".cache", "bartizan"));
+  process.argv.splice(1, 1, main);
+  await import(pathToFileURL(main).href);
+}
+
+function fail(sentence) {
+  process.stderr.write(`bartizan: ${sentence}\n`);
+  process.exitCode = 1;
+}

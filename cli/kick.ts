@@ -1,0 +1,81 @@
+/** `bartizan kick`: ends a session, or takes one attachment off it, and says what is known about the end. */
+
+import { randomUUID } from "node:crypto";
+import { Command } from "commander";
+import { endCause } from "../proto/client/events.ts";
+import { printable } from "../proto/client/printable.ts";
+import { KickOutcome, type KickResponse, KickResponseSchema } from "../proto/gen/bartizan/v1/session_pb.ts";
+import { exitCodes } from "./exit-codes.ts";
+import type { Frame } from "./frame.ts";
+import { resolveSession } from "./session-id.ts";
+import { endWords } from "./words.ts";
+
+export interface KickOptions {
+  readonly reason: string;
+  readonly attachment?: string;
+  readonly json?: boolean;
+}
+
+/** Longer than the server waits for the session's holder. */
+const kickTimeoutMs = 20_000;
+
+export function kickCommand(frame: Frame, done: (code: number) => void): Command {
+  return new Command("kick")
+    .summary("end a session, and know that it ended")
+    .description(
+      "Ends a session: its shell is hung up, its operator and all watchers are told by whom and why. With --attachment only that one viewer is taken off, and the session lives on.",
+    )
+    .argument("<session>", "its id, or the beginning of it")
+    .requiredOption("--reason <text>", "why; told to everybody who is attached (1 to 500 characters)")
+    .option("--attachment <id>", "only this attachment, as `bartizan sessions --json` lists it")
+    .option("--json", "one JSON document (bartizan.v1.KickResponse)")
+    .addHelpText(
+      "after",
+      `
+Exits with 0 when it ended by this call, 3 when it had ended before, 4 when its holder did not answer (the order stands).
+
+Examples:
+  bartizan kick n1-7f3a --reason "production freeze"
+  bartizan kick n1-7f3a --attachment a2 --reason "wrong room"`,
+    )
+    .action(async (session: string, options: KickOptions) => done(await kick(frame, session, options)));
+}
+
+async function kick(frame: Frame, given: string, options: KickOptions): Promise<number> {
+  using api = frame.api();
+  const sessionId = await resolveSession(api.clients, given);
+  const request = {
+    sessionId,
+    attachmentId: options.attachment ?? "",
+    reason: options.reason,
+    idempotencyId: randomUUID(),
+  };
+  const answer = await api.clients.sessions.kick(request, { timeoutMs: kickTimeoutMs });
+  if (options.json) await frame.printJson(KickResponseSchema, answer);
+  else await frame.print(`${outcomeWords(sessionId, options.attachment, answer)}\n`);
+  return outcomeCode(answer.outcome);
+}
+
+function outcomeWords(sessionId: string, attachment: string | undefined, answer: KickResponse): string {
+  const what = printable(attachment === undefined ? sessionId : `${attachment} of ${sessionId}`);
+  const count = answer.watchersTold;
+  const told = `${count} ${count === 1 ? "watcher was" : "watchers were"} told`;
+  switch (answer.outcome) {
+    case KickOutcome.ENDED:
+      return `${what} ended after ${answer.tookMs.toFixed(1)} ms; ${told}.`;
+    case KickOutcome.ALREADY_ENDED: {
+      const how = answer.ended ? `: ${endWords(endCause(answer.ended))}` : "";
+      return `${what} had ended before${how}.`;
+    }
+    case KickOutcome.UNREACHABLE:
+      return `${what}: its holder did not answer within ${Math.round(answer.tookMs)} ms. Nothing is known; the order stands.`;
+    default:
+      return `${what}: the server gave an outcome that this version does not know.`;
+  }
+}
+
+function outcomeCode(outcome: KickOutcome): number {
+  if (outcome === KickOutcome.ENDED) return exitCodes.ok;
+  if (outcome === KickOutcome.ALREADY_ENDED) return exitCodes.alreadyEnded;
+  return outcome === KickOutcome.UNREACHABLE ? exitCodes.unreachable : exitCodes.failed;
+}

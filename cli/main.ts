@@ -1,0 +1,110 @@
+/** The command line of bartizan: reads the arguments, runs one command, and ends the process with its exit code. */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
+import { complaintLines, complaintOf } from "./complaint.ts";
+import { doctorCommand } from "./doctor.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { createFrame, type Frame } from "./frame.ts";
+import { kickCommand } from "./kick.ts";
+import { sessionsCommand } from "./sessions.ts";
+import { shellCommand } from "./shell.ts";
+import { targetsCommand } from "./targets.ts";
+import { watchCommand } from "./watch.ts";
+
+process.exit(await run(process.argv.slice(2)));
+
+/** The exit code; everything that was printed is out when it resolves. */
+async function run(args: readonly string[]): Promise<number> {
+  const around = surroundings();
+  const program = new Command("bartizan");
+  const frame = createFrame(around, () => program.opts<ApiFlags>());
+  let code: number = exitCodes.ok;
+  build(program, frame, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args.length === 0 ? ["help"] : args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    // `bartizan sessions | head`: the reader has seen enough.
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") return exitCodes.ok;
+    const complaint = complaintOf(error, whichServer(frame));
+    process.stderr.write(complaintLines(complaint));
+    return complaint.exitCode;
+  } finally {
+    await frame.output.drained();
+  }
+}
+
+function whichServer(frame: Frame): string {
+  try {
+    return serverAddress(frame.flags(), frame.around);
+  } catch {
+    return "";
+  }
+}
+
+function build(program: Command, frame: Frame, done: (code: number) => void): void {
+  program
+    .description(
+      "An SSH bastion: shells that others can watch live, that admins can end for certain, and that survive a lost connection.",
+    )
+    .version(version(), "-V, --version", "print the version")
+    .option("--server <url>", `the server to call (else BARTIZAN_SERVER, else ${defaultServer})`)
+    .option("--ca <file>", "trust the certificates in this PEM file")
+    .option("--token-file <file>", "read the token here (else BARTIZAN_TOKEN, else the state directory's)")
+    .helpCommand("help [command]", "tell about a command")
+    .showHelpAfterError("(`bartizan help` tells what there is)")
+    .exitOverride()
+    .addHelpText(
+      "after",
+      `
+Examples:
+  bartizan serve                          start a server here, with a demo target
+  bartizan targets                        what can I open?
+  bartizan shell demo                     open it
+  bartizan sessions                       who is on what?
+  bartizan watch n1-7f3a                  look over somebody's shoulder
+  bartizan kick n1-7f3a --reason "..."    end it
+
+Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
+\`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
+    );
+  // These two start the server: the launcher runs them before this file is read. Here they are only told about.
+  program.addCommand(elsewhere("serve", "start the server"));
+  program.addCommand(elsewhere("config", "check a configuration file (`config check`)"));
+  for (const make of [targetsCommand, shellCommand, sessionsCommand, watchCommand, kickCommand, doctorCommand]) {
+    program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));
+  }
+}
+
+function elsewhere(name: string, summary: string): Command {
+  return new Command(name)
+    .summary(summary)
+    .description(`Run \`bartizan ${name} --help\`.`)
+    .allowUnknownOption()
+    .argument("[words...]")
+    .action(() => {
+      process.stderr.write(`bartizan: "${name}" is run by the launcher \`bartizan\`, not by this file.\n`);
+      throw new CommanderError(exitCodes.usage, "elsewhere", name);
+    });
+}
+
+/** Of the package: two levels up from the compiled file, one from the source. */
+function version(): string {
+  for (const up of ["../package.json", "../../package.json"]) {
+    try {
+      const found = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")) as {
+        name?: string;
+        version?: string;
+      };
+      if (found.name === "bartizan" && found.version !== undefined) return found.version;
+    } catch {
+      // Not here.
+    }
+  }
+  return "unknown";
+}

@@ -1,0 +1,35 @@
+/** Finds the session that the user means by the beginning of its id. */
+
+import type { Clients } from "../proto/client/clients.ts";
+import { printable } from "../proto/client/printable.ts";
+import type { SessionInfo } from "../proto/gen/bartizan/v1/session_pb.ts";
+import { callTimeoutMs } from "./api.ts";
+import { Complaint } from "./complaint.ts";
+import { exitCodes } from "./exit-codes.ts";
+
+/**
+ * The full id. A beginning that fits no session is given back as it is: the server answers for it. Throws a Complaint
+ * when it fits several.
+ */
+export async function resolveSession(clients: Clients, given: string): Promise<string> {
+  const { sessions } = await clients.sessions.listSessions({ includeEnded: true }, { timeoutMs: callTimeoutMs });
+  return pickSession(sessions, given);
+}
+
+/** As `resolveSession`, of a list: live sessions go before ended ones; the node's name before the id may be left out. */
+export function pickSession(sessions: readonly SessionInfo[], given: string): string {
+  if (given === "" || sessions.some((session) => session.id === given)) return given;
+  const fits = ({ id, node }: SessionInfo) =>
+    id.startsWith(given) || (node !== "" && id.startsWith(node) && id.slice(node.length + 1).startsWith(given));
+  const all = sessions.filter(fits);
+  const live = all.filter((session) => session.ended === undefined);
+  const [one, ...more] = live.length > 0 ? live : all;
+  if (one === undefined) return given;
+  if (more.length === 0) return one.id;
+  const ids = [one, ...more].map((session) => printable(session.id)).slice(0, 5);
+  throw new Complaint(
+    `"${printable(given)}" begins several ids: ${ids.join(", ")}`,
+    "Give more of it.",
+    exitCodes.usage,
+  );
+}

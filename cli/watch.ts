@@ -1,0 +1,146 @@
+/** `bartizan watch`: a live session as its operator sees it, without a way to touch it. */
+
+import { Command } from "commander";
+import { type AttachmentEvent, openWatch, printable, type Size } from "../proto/client/index.ts";
+import { openCrop } from "./crop.ts";
+import { exitCodes, signalExitCode, watchExitCode } from "./exit-codes.ts";
+import { createOutputFilter } from "./filter.ts";
+import type { Frame } from "./frame.ts";
+import { resolveSession } from "./session-id.ts";
+import { openTerminalKeys } from "./terminal-input.ts";
+import { onSignals, onWindowSize, stdoutIsTty, windowSize } from "./tty.ts";
+import { endWords } from "./words.ts";
+
+const frameMs = 33; // 30 a second
+
+export function watchCommand(frame: Frame, done: (code: number) => void): Command {
+  return new Command("watch")
+    .summary("see a live session, without touching it")
+    .description(
+      "Shows a live session from the exact screen of this moment, in its operator's size: cut around the cursor, with a notice, where your window is smaller. Nothing that you type is sent, and nothing that the target sends can make your terminal answer. The operator sees who watches.",
+    )
+    .argument("<session>", "its id, or the beginning of it (`bartizan sessions`)")
+    .addHelpText(
+      "after",
+      `
+q or Ctrl-C leaves. Exits with 0 when the session ends or you leave, 254 when it was kicked, 255 when the connection
+is lost for good. With its output in a pipe or a file it writes the session's output there, controls filtered.
+
+Examples:
+  bartizan watch n1-7f3a
+  bartizan watch n1-7f3a | tee seen.txt`,
+    )
+    .action(async (session: string) => done(await watch(frame, session)));
+}
+
+async function watch(frame: Frame, given: string): Promise<number> {
+  using api = frame.api();
+  const sessionId = await resolveSession(api.clients, given);
+  const life = new AbortController();
+  let left: number = exitCodes.ok;
+  using _ = onSignals((signal) => {
+    if (signal !== "SIGINT") left = signalExitCode(signal.slice(3));
+    life.abort();
+  });
+  const events = openWatch(api.clients.sessions, { sessionId, signal: life.signal });
+  const ended = stdoutIsTty() ? await onTerminal(frame, events, () => life.abort()) : await toPipe(frame, events);
+  if (ended === undefined) return left;
+  frame.tell(`[session ${printable(sessionId)} ${endWords(ended.cause)}]`);
+  return watchExitCode(ended.cause);
+}
+
+type EndedEvent = Extract<AttachmentEvent, { kind: "ended" }>;
+
+/** For a pipe: the output's bytes, without what could drive a terminal that shows them later. */
+async function toPipe(frame: Frame, events: AsyncIterable<AttachmentEvent>): Promise<EndedEvent | undefined> {
+  const filter = createOutputFilter();
+  for await (const event of events) {
+    if (event.kind === "output" || event.kind === "key-frame") await frame.output.write(filter.feed(event.bytes));
+    else if (event.kind === "ended") return event;
+    else if (event.kind === "reconnecting" && event.attempt === 1) frame.tell("[connection lost; trying again]");
+    else if (event.kind === "reconnected") frame.tell("[connected again]");
+  }
+  return undefined;
+}
+
+/** On the alternate screen, so that the window is afterwards as it was. */
+async function onTerminal(
+  frame: Frame,
+  events: AsyncIterable<AttachmentEvent>,
+  leave: () => void,
+): Promise<EndedEvent | undefined> {
+  const encoder = new TextEncoder();
+  const filter = createOutputFilter();
+  using crop = openCrop({ cols: 80, rows: 24 });
+  await using keys = openTerminalKeys(() => "\x1b[m\x1b[?25h\x1b[?1049l", leave);
+  // Whatever is typed goes nowhere, except these two.
+  keys?.giveTo((bytes) => {
+    if (bytes.includes(0x03) || bytes.includes(0x71)) leave();
+  });
+  await frame.output.write(encoder.encode("\x1b[?1049h\x1b[2J\x1b[H"));
+
+  let title = "connecting";
+  let size: Size = { cols: 80, rows: 24 };
+  let state = "";
+  const notice = (cropped: boolean) =>
+    ` ${title} ${size.cols}x${size.rows}${cropped ? ", cropped to your window" : ""}${state} | q leaves `;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let dirty = false;
+  const draw = () => {
+    timer = undefined;
+    // A window that takes nothing gets the newest screen when it does again, not all those between.
+    if (frame.output.busy) {
+      timer = setTimeout(draw, frameMs);
+      return;
+    }
+    dirty = false;
+    const text = crop.draw(windowSize(), notice);
+    if (text !== "") frame.output.write(encoder.encode(text)).catch(leave);
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (dirty) draw();
+    }, frameMs);
+  };
+  const schedule = () => {
+    dirty = true;
+    if (timer === undefined) timer = setTimeout(draw, 0);
+  };
+  using _window = onWindowSize(() => {
+    crop.forget();
+    schedule();
+  });
+
+  try {
+    for await (const event of events) {
+      switch (event.kind) {
+        case "started":
+        case "reconnected":
+          title = `${printable(event.session.target, 40)} by ${printable(event.session.operator?.name ?? "?", 40)}`;
+          state = "";
+          break;
+        case "key-frame":
+          size = event.size;
+          crop.resize(size);
+          await crop.write(filter.feed(event.bytes));
+          break;
+        case "resized":
+          size = event.size;
+          crop.resize(size);
+          break;
+        case "output":
+          await crop.write(filter.feed(event.bytes));
+          break;
+        case "reconnecting":
+          state = ", connection lost, trying again";
+          break;
+        case "ended":
+          return event;
+      }
+      schedule();
+    }
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+    await Promise.race([frame.output.drained(), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
+  }
+}

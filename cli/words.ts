@@ -1,0 +1,58 @@
+/** How the CLI says things about sessions: ends, states, ages, amounts. */
+
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { EndCause } from "../proto/client/events.ts";
+import { printable } from "../proto/client/printable.ts";
+import { SessionState } from "../proto/gen/bartizan/v1/session_pb.ts";
+
+export function endWords(cause: EndCause): string {
+  switch (cause.kind) {
+    case "exited":
+      return `exited with ${cause.code}`;
+    case "signalled":
+      return `killed by SIG${printable(cause.name, 20)}`;
+    case "lost":
+      return `connection to the target lost: ${printable(cause.reason)}`;
+    case "kicked":
+      return `disconnected by ${printable(cause.by)}: ${printable(cause.reason)}`;
+    case "closed":
+      return closedWords[cause.why];
+  }
+}
+
+const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> = {
+  operator: "closed by its operator",
+  "grace-expired": "closed: its operator did not come back in time",
+  draining: "closed: the server was stopped",
+  "taken-over": "taken up in another window; the session lives on there",
+  fault: "closed by a failure of the bastion; its log has the reason",
+  unknown: "closed, for a reason that this version does not know",
+};
+
+export function stateWord(state: SessionState): string {
+  switch (state) {
+    case SessionState.ATTACHED:
+      return "attached";
+    case SessionState.DETACHED:
+      return "detached";
+    case SessionState.ENDED:
+      return "ended";
+    default:
+      return "?";
+  }
+}
+
+/** "12s", "5m", "3h", "2d" before `nowMs`; "-" when unknown. */
+export function ageWords(at: Timestamp | undefined, nowMs: number): string {
+  if (at === undefined) return "-";
+  const seconds = Math.max(0, Math.round((nowMs - timestampMs(at)) / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+
+export function amountWords(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 999_500) return `${(bytes / 1000).toFixed(1)} kB`;
+  return bytes < 999_500_000 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}

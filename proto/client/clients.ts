@@ -1,0 +1,25 @@
+/** The three typed clients of the contract, over any Connect transport. */
+
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { AccessService } from "../gen/bartizan/v1/access_pb.ts";
+import { SessionService } from "../gen/bartizan/v1/session_pb.ts";
+import { TargetService } from "../gen/bartizan/v1/target_pb.ts";
+
+export type SessionClient = Client<typeof SessionService>;
+export type TargetClient = Client<typeof TargetService>;
+export type AccessClient = Client<typeof AccessService>;
+
+export interface Clients {
+  readonly sessions: SessionClient;
+  readonly targets: TargetClient;
+  readonly access: AccessClient;
+}
+
+/** The clients share the transport, so one connection carries all their calls. Opens nothing by itself. */
+export function createClients(transport: Transport): Clients {
+  return {
+    sessions: createClient(SessionService, transport),
+    targets: createClient(TargetService, transport),
+    access: createClient(AccessService, transport),
+  };
+}

@@ -1,0 +1,186 @@
+/** What a viewing yields, as plain values: the wire's messages without their wrapping. */
+
+import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
+import { ClosedReason, type Ended, NoticeKind, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
+import type { CallFault } from "./faults.ts";
+
+export interface Size {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** Output bytes before a point, and of which incarnation of the session. */
+export interface ViewPosition {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+export type EndCause =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signalled"; readonly name: string }
+  | { readonly kind: "lost"; readonly reason: string }
+  | { readonly kind: "kicked"; readonly by: string; readonly reason: string }
+  | {
+      readonly kind: "closed";
+      readonly why: "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unknown";
+    };
+
+/** Where a viewing begins, or goes on after the connection was lost. */
+export interface Beginning {
+  readonly session: SessionInfo;
+  readonly attachmentId: string;
+  readonly position: ViewPosition;
+  /** The shell is kept this long after its operator's connection is lost; 0 for a watcher. */
+  readonly graceMs: number;
+  /** True: the next output goes on exactly after the last. False: a key frame replaces the screen. */
+  readonly resumed: boolean;
+}
+
+/** In the order of the session; `offset` counts output bytes, `atMs` from the session's opening. */
+export type ViewEvent =
+  | { readonly kind: "output"; readonly offset: number; readonly bytes: Uint8Array; readonly atMs: number }
+  | {
+      /** The whole screen: replaces whatever is shown. The bytes begin with a full reset. */
+      readonly kind: "key-frame";
+      readonly offset: number;
+      readonly size: Size;
+      readonly bytes: Uint8Array;
+      readonly skippedBytes: number;
+      readonly approximate: boolean;
+      readonly atMs: number;
+    }
+  | { readonly kind: "resized"; readonly offset: number; readonly size: Size; readonly atMs: number }
+  | {
+      readonly kind: "joined" | "left";
+      readonly offset: number;
+      readonly attachmentId: string;
+      readonly name: string;
+      readonly role: "operator" | "watcher";
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: "notice";
+      readonly about: "connecting" | "banner" | "draining" | "info";
+      /** May be the target's own words: untrusted. */
+      readonly text: string;
+    }
+  | { readonly kind: "prompt"; readonly prompt: Prompt }
+  | { readonly kind: "ended"; readonly offset: number; readonly cause: EndCause; readonly atMs: number };
+
+export type AttachmentEvent =
+  | ViewEvent
+  /** Exactly once, before any output. */
+  | ({ readonly kind: "started" } & Beginning)
+  /** The connection is gone; another attempt begins after `waitMs`. */
+  | { readonly kind: "reconnecting"; readonly attempt: number; readonly waitMs: number; readonly fault: CallFault }
+  /** It is back. `discardedBytes` of input were typed meanwhile, or not yet sent, and were thrown away. */
+  | ({ readonly kind: "reconnected"; readonly discardedBytes: number } & Beginning);
+
+/** One message of a Shell call; `undefined` for one that this version does not know. */
+export function fromShell(message: ShellResponse): ViewEvent | { readonly begin: Beginning } | undefined {
+  const event = message.event;
+  if (event.case !== "started") return event.case === "prompt" ? { kind: "prompt", prompt: event.value } : view(event);
+  const { session, position, attachmentId, graceSeconds, resumed } = event.value;
+  if (session === undefined) return undefined;
+  const at = { epoch: position?.epoch ?? session.epoch, offset: Number(position?.offset ?? 0n) };
+  return { begin: { session, attachmentId, position: at, graceMs: graceSeconds * 1000, resumed } };
+}
+
+/** One message of a Watch call; the state's own key frame comes apart, as `frame`. */
+export function fromWatch(
+  message: WatchResponse,
+): ViewEvent | { readonly begin: Beginning; readonly frame?: ViewEvent } | undefined {
+  const event = message.event;
+  if (event.case !== "state") return view(event);
+  const { session, position, attachmentId, keyFrame } = event.value;
+  if (session === undefined) return undefined;
+  const at = { epoch: position?.epoch ?? session.epoch, offset: Number(position?.offset ?? keyFrame?.offset ?? 0n) };
+  const begin = { session, attachmentId, position: at, graceMs: 0, resumed: keyFrame === undefined };
+  return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
+}
+
+type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" }>;
+
+function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>): ViewEvent | undefined {
+  switch (event.case) {
+    case "output": {
+      const { offset, data, atMs } = event.value;
+      return { kind: "output", offset: Number(offset), bytes: data, atMs: Number(atMs) };
+    }
+    case "keyFrame":
+      return frame(event.value);
+    case "resized": {
+      const { offset, size, atMs } = event.value;
+      return { kind: "resized", offset: Number(offset), size: sizeOf(size), atMs: Number(atMs) };
+    }
+    case "joined":
+    case "left": {
+      const { offset, attachment, atMs } = event.value;
+      return {
+        kind: event.case,
+        offset: Number(offset),
+        attachmentId: attachment?.id ?? "",
+        name: attachment?.principal?.name ?? "",
+        role: attachment?.role === Role.OPERATOR ? "operator" : "watcher",
+        atMs: Number(atMs),
+      };
+    }
+    case "notice":
+      return { kind: "notice", about: noticeKinds[event.value.kind] ?? "info", text: event.value.text };
+    case "ended": {
+      const { offset, atMs } = event.value;
+      return { kind: "ended", offset: Number(offset), cause: endCause(event.value), atMs: Number(atMs) };
+    }
+    case undefined:
+      return undefined;
+  }
+}
+
+function frame(wire: KeyFrame): ViewEvent {
+  return {
+    kind: "key-frame",
+    offset: Number(wire.offset),
+    size: sizeOf(wire.size),
+    bytes: wire.data,
+    skippedBytes: Number(wire.skippedBytes),
+    approximate: wire.approximate,
+    atMs: Number(wire.atMs),
+  };
+}
+
+function sizeOf(size: TermSize | undefined): Size {
+  return { cols: size?.cols ?? 80, rows: size?.rows ?? 24 };
+}
+
+const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "info"> = {
+  [NoticeKind.CONNECTING]: "connecting",
+  [NoticeKind.BANNER]: "banner",
+  [NoticeKind.DRAINING]: "draining",
+};
+
+const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {
+  [ClosedReason.OPERATOR]: "operator",
+  [ClosedReason.GRACE_EXPIRED]: "grace-expired",
+  [ClosedReason.DRAINING]: "draining",
+  [ClosedReason.TAKEN_OVER]: "taken-over",
+  [ClosedReason.FAULT]: "fault",
+};
+
+/** How a session ended; a cause that this version does not know reads as closed for an unknown reason. */
+export function endCause(ended: Ended): EndCause {
+  const cause = ended.cause;
+  switch (cause.case) {
+    case "exited":
+      return { kind: "exited", code: cause.value.code };
+    case "signalled":
+      return { kind: "signalled", name: cause.value.name };
+    case "lost":
+      return { kind: "lost", reason: cause.value.reason };
+    case "kicked":
+      return { kind: "kicked", by: cause.value.by?.name ?? "", reason: cause.value.reason };
+    case "closed":
+      return { kind: "closed", why: closedReasons[cause.value.reason] ?? "unknown" };
+    case undefined:
+      return { kind: "closed", why: "unknown" };
+  }
+}

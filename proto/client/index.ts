@@ -1,0 +1,20 @@
+/** `bartizan/client`: the contract for other people's programs. Touches neither DOM nor Node; see docs/client.md. */
+
+export type { SessionInfo } from "../gen/bartizan/v1/session_pb.ts";
+export { KickOutcome, SessionState } from "../gen/bartizan/v1/session_pb.ts";
+export type { SurvivalOptions } from "./attachment.ts";
+export { bearer } from "./bearer.ts";
+export { type AccessClient, type Clients, createClients, type SessionClient, type TargetClient } from "./clients.ts";
+export {
+  type AttachmentEvent,
+  type Beginning,
+  type EndCause,
+  endCause,
+  type Size,
+  type ViewEvent,
+  type ViewPosition,
+} from "./events.ts";
+export { type CallFault, faultOf } from "./faults.ts";
+export { printable } from "./printable.ts";
+export { openShell, type Shell, type ShellOptions } from "./shell.ts";
+export { openWatch, type WatchOptions } from "./watch.ts";

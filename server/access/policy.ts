@@ -1,0 +1,54 @@
+/** Who may do what: one pure function, deny by default, and one row per RPC. */
+import type { Principal, SessionInfo } from "../events.ts";
+
+export const roleNames = ["operator", "auditor", "admin"] as const;
+export type RoleName = (typeof roleNames)[number];
+
+/** A principal with the roles that his token gives him. */
+export interface Caller extends Principal {
+  readonly roles: ReadonlySet<RoleName>;
+}
+
+export type Action = "identify" | "list-targets" | "open" | "reattach" | "list-sessions" | "see" | "watch" | "kick";
+
+/** What an action needs of the caller alone, before any session is looked at. A method without a row stops the start. */
+export const policyTable: Readonly<Record<string, Action>> = {
+  "bartizan.v1.AccessService/WhoAmI": "identify",
+  "bartizan.v1.TargetService/ListTargets": "list-targets",
+  "bartizan.v1.SessionService/Shell": "open",
+  "bartizan.v1.SessionService/Watch": "watch",
+  "bartizan.v1.SessionService/Kick": "kick",
+  "bartizan.v1.SessionService/ListSessions": "list-sessions",
+  "bartizan.v1.SessionService/WatchSessions": "list-sessions",
+};
+
+/** Which roles may ever do it (to some session). */
+const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
+  identify: roleNames,
+  "list-targets": roleNames,
+  open: ["operator"],
+  reattach: ["operator"],
+  "list-sessions": roleNames,
+  see: roleNames,
+  watch: roleNames,
+  kick: ["operator", "admin"],
+};
+
+/** Who may do it to anybody's session; the rest only to their own. */
+const toForeign: Readonly<Partial<Record<Action, readonly RoleName[]>>> = {
+  see: ["auditor", "admin"],
+  watch: ["auditor", "admin"],
+  kick: ["admin"],
+};
+
+/** May the caller do this at all? */
+export function mayEver(caller: Caller, action: Action): boolean {
+  return rolesFor[action].some((role) => caller.roles.has(role));
+}
+
+/** May the caller do this to this session? */
+export function may(caller: Caller, action: Action, session: Pick<SessionInfo, "operator">): boolean {
+  if (!mayEver(caller, action)) return false;
+  if (session.operator.name === caller.name) return true;
+  return toForeign[action]?.some((role) => caller.roles.has(role)) ?? false;
+}

@@ -1,0 +1,142 @@
+/** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
+import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { type Config, isLoopback } from "./config.ts";
+import { BartizanFault } from "./errors.ts";
+import { type Clock, systemClock } from "./flow/clock.ts";
+import { createAdapter } from "./front/adapter.ts";
+import { createHostGuard } from "./front/host-guard.ts";
+import { type ListenOptions, listen } from "./front/listen.ts";
+import type { Log } from "./log.ts";
+import { createRoutes } from "./rpc/routes.ts";
+import { Registry } from "./session/registry.ts";
+import { createScreen } from "./session/screen.ts";
+import { openScreenPool } from "./session/screen-pool.ts";
+import { createSshDial, nativeCryptoAvailable } from "./target/ssh.ts";
+import type { Dial, Target } from "./target/target.ts";
+
+export interface BastionOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** What shells can be opened on; asked anew at each call. */
+  readonly targets: () => readonly Target[];
+  readonly clock?: Clock;
+  readonly dial?: Dial;
+  /** The limits of the front, for tests that reach them. */
+  readonly limits?: Partial<ListenOptions>;
+}
+
+export interface Bastion extends AsyncDisposable {
+  /** Base URL for clients on this machine. */
+  readonly url: string;
+  readonly port: number;
+  /** The local token: every role. */
+  readonly token: string;
+  readonly nativeCrypto: boolean;
+  readonly registry: Registry;
+  /** Refuses new work, tells everybody, waits for sessions to end until the signal aborts. */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/** This package's version. */
+export function version(): string {
+  const require = createRequire(import.meta.url);
+  for (const path of ["../package.json", "../../package.json"]) {
+    try {
+      return (require(path) as { version: string }).version;
+    } catch {
+      // Compiled code stands one folder deeper.
+    }
+  }
+  return "unknown";
+}
+
+/** Throws `config` when it cannot start. Disposing ends every session and call, and resolves when all is closed. */
+export async function openBastion(options: BastionOptions): Promise<Bastion> {
+  const { config, log, targets, clock = systemClock } = options;
+  const token = await localToken(config.tokenFile);
+  const entries = tokenEntries(config, token);
+  const tls = await readTls(config);
+  const nativeCrypto = nativeCryptoAvailable();
+
+  await using opening = new AsyncDisposableStack();
+  const pool = opening.use(openScreenPool({ clock }));
+  const registry = new Registry({
+    ...{ clock, log, node: config.node },
+    dial: options.dial ?? createSshDial(clock),
+    screen: (size) => createScreen(pool, size),
+    graceMs: config.graceSeconds * 1000,
+    maxSessions: config.maxSessions,
+    maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
+  });
+  const shutdown = new AbortController();
+  const router = createRoutes({
+    ...{ registry, clock, log, targets, nativeCrypto },
+    callerOf: (given) => callerOf(entries, given),
+    graceMs: config.graceSeconds * 1000,
+    node: config.node,
+    version: version(),
+    shutdown: shutdown.signal,
+  });
+  const { host, port, names } = config.listen;
+  const pages = {
+    "/healthz": () => ({ status: 200, body: "ok\n" }),
+    "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
+  };
+  const front = opening.use(
+    await listen(
+      {
+        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs: 15_000 },
+        clearText: tls === undefined || isLoopback(host),
+        ...(tls === undefined ? {} : { tls }),
+        ...options.limits,
+      },
+      (bound) => {
+        const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
+        return createAdapter({ router, log, pages, guard: createHostGuard([...known, ...names], bound) });
+      },
+      clock,
+      log,
+    ),
+  );
+  // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
+  opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
+  opening.use(registry);
+
+  const held = opening.move();
+  const scheme = tls === undefined ? "http" : "https";
+  return {
+    url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${front.port}`,
+    port: front.port,
+    ...{ token, nativeCrypto, registry },
+    drain: (signal) => {
+      front.stopListening();
+      return registry.drain(signal);
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+function tokenEntries(config: Config, token: string): TokenEntry[] {
+  const entry = (name: string, roles: readonly RoleName[], digest: Buffer): TokenEntry => {
+    const caller: Caller = { name, roles: new Set(roles) };
+    return { caller, digest };
+  };
+  return [
+    entry(config.user, roleNames, digestOf(token)),
+    ...config.principals.map(({ name, roles, tokenSha256 }) => entry(name, roles, Buffer.from(tokenSha256, "hex"))),
+  ];
+}
+
+async function readTls(config: Config): Promise<{ cert: string; key: string } | undefined> {
+  const files = config.listen.tls;
+  if (files === undefined) return undefined;
+  try {
+    return { cert: await readFile(files.cert, "utf8"), key: await readFile(files.key, "utf8") };
+  } catch (error) {
+    const { path = "", code = "unknown error" } = error as NodeJS.ErrnoException;
+    throw new BartizanFault("config", `Cannot read ${path} (${code}).`, "listen.tls needs two PEM files.", error);
+  }
+}

@@ -1,0 +1,197 @@
+/** The one reader of the environment and of the config file: everything the server is told, checked, with lines. */
+import { readFileSync } from "node:fs";
+import { homedir, hostname, userInfo } from "node:os";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { roleNames } from "./access/policy.ts";
+import { BartizanFault } from "./errors.ts";
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
+const port = z.number().int().min(0).max(65535);
+const seconds = (fallback: number) => z.number().min(0).max(86_400).default(fallback);
+
+const targetSchema = z.strictObject({
+  name,
+  host: z.string().min(1).max(255),
+  port: port.min(1).default(22),
+  user: z.string().min(1).max(100).optional(),
+  /** Path of a private key. */
+  key: z.string().min(1).optional(),
+  /** True: the agent of SSH_AUTH_SOCK; else the path of an agent's socket. */
+  agent: z.union([z.boolean(), z.string().min(1)]).optional(),
+  /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
+  hostKey: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  labels: z.record(z.string().max(100), z.string().max(200)).default({}),
+});
+
+const principalSchema = z.strictObject({
+  name,
+  roles: z.array(z.enum(roleNames)).min(1),
+  tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
+});
+
+const fileSchema = z.strictObject({
+  listen: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1"),
+      port: port.default(7322),
+      /** Further names that clients use for this server. */
+      names: z.array(z.string().min(1)).default([]),
+      tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
+    })
+    .prefault({}),
+  /** Folder of the server's state: its token, the host keys that were accepted. */
+  data: z.string().min(1).optional(),
+  node: z
+    .string()
+    .regex(/^[a-z0-9]{1,20}$/, "small letters and digits, at most 20")
+    .optional(),
+  demo: z.boolean().default(true),
+  /** A path, or false: no targets from there. */
+  sshConfig: z.union([z.literal(false), z.string().min(1)]).optional(),
+  targets: z.array(targetSchema).default([]),
+  principals: z.array(principalSchema).default([]),
+  graceSeconds: seconds(600),
+  drainSeconds: seconds(10),
+  maxSessions: z.number().int().min(1).max(100_000).default(1000),
+  maxSessionsPerPrincipal: z.number().int().min(1).max(100_000).default(250),
+  log: z.enum(["silent", "error", "warn", "info", "debug"]).default("info"),
+});
+
+type FileConfig = z.output<typeof fileSchema>;
+
+/** What the server runs with; paths are absolute, defaults filled in. */
+export interface Config extends Omit<FileConfig, "data" | "node" | "sshConfig"> {
+  readonly data: string;
+  readonly node: string;
+  readonly sshConfig: string | false;
+  readonly user: string;
+  readonly home: string;
+  readonly agentSocket: string | undefined;
+  /** Where the local token is. */
+  readonly tokenFile: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One thing wrong in the config file. `line` counts from 1. */
+export interface ConfigProblem {
+  readonly line: number;
+  readonly message: string;
+}
+
+/** Reads `path`, or takes the defaults without one. Throws `config` that names each line at fault. */
+export function readConfig(path: string | undefined, environment: Environment = process.env): Config {
+  if (path === undefined) return complete(fileSchema.parse({}), process.cwd(), environment);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new BartizanFault("config", `Cannot read ${path} (${code}).`, "Check the path after --config.", error);
+  }
+  const parsed = parseConfig(text);
+  if ("problems" in parsed) {
+    const lines = parsed.problems.map(({ line, message }) => `${path}:${line}: ${message}`);
+    throw new BartizanFault("config", lines.join("\n"), "docs/config.md describes every key.");
+  }
+  const config = complete(parsed.file, dirname(resolve(path)), environment);
+  refuseUnsafe(config);
+  return config;
+}
+
+/** The file's values, or everything that is wrong with it, in order of lines. */
+export function parseConfig(text: string): { file: FileConfig } | { problems: ConfigProblem[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
+  const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
+  if (document.errors.length > 0)
+    return {
+      problems: document.errors.map((error) => ({
+        line: lineAt(error.pos[0]),
+        message: error.message.split("\n", 1)[0] ?? "",
+      })),
+    };
+  const result = fileSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {});
+  if (result.success) return { file: result.data };
+  const problems = result.error.issues.flatMap((issue) => {
+    const keys = issue.code === "unrecognized_keys" ? issue.keys : [undefined];
+    return keys.map((key) => {
+      const path = key === undefined ? issue.path : [...issue.path, key];
+      const message = key === undefined ? issue.message : "this key is not known";
+      return { line: lineAt(offsetOf(document, path)), message: `${path.join(".") || "the file"}: ${message}` };
+    });
+  });
+  return { problems: problems.toSorted((one, other) => one.line - other.line) };
+}
+
+/** Where the value at `path` stands, or the innermost thing around it that is there. */
+function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): number {
+  for (let length = path.length; length > 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true) as { range?: [number, number, number] } | undefined;
+    if (node?.range) return node.range[0];
+  }
+  return 0;
+}
+
+function complete(file: FileConfig, base: string, environment: Environment): Config {
+  const { username, homedir: home } = userOf(environment);
+  const from = (path: string) => (isAbsolute(path) ? path : resolve(base, path.replace(/^~(?=\/)/, home)));
+  const state = environment["XDG_STATE_HOME"] || join(home, ".local", "state");
+  const data = file.data === undefined ? join(state, "bartizan") : from(file.data);
+  const tls = file.listen.tls;
+  return {
+    ...file,
+    listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
+    targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
+    data,
+    node: file.node ?? nodeName(),
+    sshConfig: file.sshConfig === false ? false : from(file.sshConfig ?? join(home, ".ssh", "config")),
+    user: username,
+    home,
+    agentSocket: environment["SSH_AUTH_SOCK"] || undefined,
+    tokenFile: join(data, "token"),
+  };
+}
+
+function userOf(environment: Environment): { username: string; homedir: string } {
+  const home = environment["HOME"] || homedir();
+  try {
+    return { username: userInfo().username, homedir: home };
+  } catch {
+    // A numeric user without an entry in passwd, as containers have it.
+    return { username: environment["USER"] || "operator", homedir: home };
+  }
+}
+
+function nodeName(): string {
+  return (
+    hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9]/g, "")
+      .slice(0, 20) || "node"
+  );
+}
+
+const loopback = new Set(["127.0.0.1", "::1", "localhost"]);
+
+export function isLoopback(host: string): boolean {
+  return loopback.has(host);
+}
+
+/** Anything wider than loopback needs TLS and principals with tokens of their own. */
+function refuseUnsafe(config: Config): void {
+  if (isLoopback(config.listen.host)) return;
+  const missing = [
+    ...(config.listen.tls === undefined ? ["listen.tls (cert and key)"] : []),
+    ...(config.principals.length === 0 ? ["principals (who may call)"] : []),
+    ...(config.listen.names.length === 0 ? ["listen.names (the host names clients use)"] : []),
+  ];
+  if (missing.length > 0)
+    throw new BartizanFault(
+      "config",
+      `Listening on ${config.listen.host} lets others in, and the config lacks ${missing.join(", ")}.`,
+      "Add what is missing, or listen on 127.0.0.1.",
+    );
+}

@@ -1,0 +1,104 @@
+/** The words every room shares: sizes, people, positions, events, key frames, end causes. Types only, no behaviour. */
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** Names a session and its node; made by the server, never a permission. */
+export type SessionId = Branded<"session">;
+/** Names one open stream to a session; unique on its node. */
+export type AttachmentId = Branded<"attachment">;
+
+/** A terminal's size in character cells, each 1 to 1000. */
+export interface TermSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** Who is calling, after login. */
+export interface Principal {
+  readonly name: string;
+}
+
+/** What an attachment may do: an operator types, a watcher only sees. */
+export type Role = "operator" | "watcher";
+
+/** Output bytes before a point, and of which incarnation of the session. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** One open stream of one principal to one session. */
+export interface Attached {
+  readonly id: AttachmentId;
+  readonly who: Principal;
+  readonly role: Role;
+  /** Wall clock, ms. */
+  readonly sinceMs: number;
+}
+
+/** Why the bastion itself closed a session (or, "taken-over", one stream of it). */
+export type ClosedReason = "operator" | "grace-expired" | "draining" | "taken-over" | "fault";
+
+/** How a session ended: exactly one. */
+export type EndCause =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signalled"; readonly name: string }
+  | { readonly kind: "lost"; readonly reason: string }
+  | { readonly kind: "kicked"; readonly by: Principal; readonly reason: string }
+  | { readonly kind: "closed"; readonly why: ClosedReason };
+
+/** Something at an offset. `atMs` counts from the opening of the session, monotonic. */
+export type SessionEvent = { readonly offset: number; readonly atMs: number } & (
+  | { readonly kind: "output"; readonly bytes: Uint8Array }
+  | { readonly kind: "resize"; readonly size: TermSize }
+  | { readonly kind: "joined" | "left"; readonly who: Attached }
+  | { readonly kind: "ended"; readonly cause: EndCause }
+);
+
+/**
+ * The screen at an offset. A cleared terminal of `size` + these bytes + every later event = the screen at the target.
+ * `approximate`: hostile output could not be modelled; the screen may differ until it is next cleared.
+ */
+export interface KeyFrame {
+  readonly kind: "key-frame";
+  readonly offset: number;
+  readonly atMs: number;
+  readonly size: TermSize;
+  readonly bytes: Uint8Array;
+  readonly skippedBytes: number;
+  readonly approximate: boolean;
+}
+
+/** A word to one viewer, outside the session's own order. */
+export interface Notice {
+  readonly kind: "notice";
+  readonly about: "connecting" | "banner" | "draining" | "info";
+  readonly text: string;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice;
+
+/** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
+export type View = AsyncIterable<ViewItem>;
+
+export type SessionState = "attached" | "detached" | "ended";
+
+/** One session as the outside sees it; a value, made anew at each change. */
+export interface SessionInfo {
+  readonly id: SessionId;
+  readonly epoch: string;
+  readonly target: string;
+  readonly targetUser: string;
+  readonly operator: Principal;
+  readonly node: string;
+  /** Wall clock, ms. */
+  readonly openedAtMs: number;
+  readonly activeAtMs: number;
+  readonly size: TermSize;
+  readonly state: SessionState;
+  readonly attachments: readonly Attached[];
+  readonly outputBytes: number;
+  readonly recorded: boolean;
+  readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };
+}

@@ -1,0 +1,83 @@
+/** From a Node request to a Connect handler: Host guard first, nothing thrown at the process, one line for what is refused. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Log } from "../log.ts";
+import { type Peer, peerKey } from "../rpc/guard.ts";
+import type { HostGuard } from "./host-guard.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+export type RequestListener = (request: NodeRequest, response: NodeResponse, peer: Peer) => void;
+
+/** `GET` answers for people and probes, by path. */
+export type PlainPages = Readonly<Record<string, () => { readonly status: number; readonly body: string }>>;
+
+export interface AdapterNeeds {
+  readonly router: ConnectRouter;
+  readonly guard: HostGuard;
+  readonly pages: PlainPages;
+  readonly log: Log;
+}
+
+/** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
+export function createAdapter({ router, guard, pages, log }: AdapterNeeds): RequestListener {
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response, peer) => {
+    // Errors of a response that its client left are not ours to handle, only not to crash on.
+    response.on("error", (error: Error) => log.debug({ err: error }, "response failed"));
+    try {
+      const authority = request.headers[":authority"];
+      const host = typeof authority === "string" ? authority : request.headers.host;
+      if (!guard.host(host)) return refuse(response, 421, "This server does not answer to that host name.");
+      if (!guard.origin(request.headers.origin))
+        return refuse(response, 403, "Calls from other sites are not allowed.");
+      const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+      const handler = handlers.get(path);
+      if (handler === undefined) return plain(request, response, Object.hasOwn(pages, path) ? pages[path] : undefined);
+      const values = createContextValues().set(peerKey, peer);
+      const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+      handler(universal)
+        .then((answer) => universalResponseToNodeResponse(answer, response))
+        .catch((error: unknown) => failed(error, response, log));
+    } catch (error) {
+      failed(error, response, log);
+    }
+  };
+}
+
+function plain(request: NodeRequest, response: NodeResponse, page: PlainPages[string] | undefined): void {
+  if (page === undefined) return refuse(response, 404, "There is nothing here.");
+  if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "Only GET.");
+  const { status, body } = page();
+  send(response, status, request.method === "HEAD" ? "" : body);
+}
+
+function refuse(response: NodeResponse, status: number, text: string): void {
+  send(response, status, `${text}\n`);
+}
+
+function send(response: NodeResponse, status: number, body: string): void {
+  if (response.headersSent) return;
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
+  (response as ServerResponse).writeHead(status, headers);
+  response.end(body);
+}
+
+/** A client that left is no news; anything else is. */
+function failed(error: unknown, response: NodeResponse, log: Log): void {
+  const code = ConnectError.from(error).code;
+  const level = code === Code.Canceled || code === Code.Aborted || response.destroyed ? "debug" : "warn";
+  log[level]({ err: error }, "call failed");
+  try {
+    if (response.headersSent) response.destroy();
+    else refuse(response, 400, "The request could not be read.");
+  } catch (again) {
+    log.debug({ err: again }, "response failed");
+  }
+}

@@ -1,0 +1,104 @@
+/** Arguments, config, start, signals; nothing else. `serve` runs the bastion, `config check` reads a config file. */
+import { parseArgs } from "node:util";
+import { type Bastion, openBastion, version } from "./bastion.ts";
+import { type Config, readConfig } from "./config.ts";
+import { BartizanFault, faultFrom } from "./errors.ts";
+import { systemClock } from "./flow/clock.ts";
+import { printable } from "./flow/printable.ts";
+import { createLog } from "./log.ts";
+import { type Inventory, openInventory } from "./target/inventory.ts";
+
+const help = `Usage: bartizan serve [--config FILE]
+       bartizan config check FILE
+
+serve         Runs the bastion until it gets TERM or INT; then it refuses new shells, tells everybody,
+              waits for sessions to end (drainSeconds), ends the rest and exits 0.
+config check  Reads a config file, names every line at fault, and starts nothing.
+
+Without --config it listens on 127.0.0.1:7322 and offers a demo shell on this machine and every
+host of ~/.ssh/config. docs/config.md describes the file.
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [command = "", ...rest] = args;
+  if (args.includes("--help") || args.includes("-h")) return say(help);
+  if (command === "--version") return say(`${version()}\n`);
+  if (command === "serve") {
+    const { values } = parseArgs({ args: rest, options: { config: { type: "string" } }, strict: true });
+    return await serve(readConfig(values.config));
+  }
+  if (command === "config" && rest[0] === "check" && rest[1] !== undefined && rest.length === 2) {
+    const config = readConfig(rest[1]);
+    return say(`${rest[1]} is fine: ${config.targets.length} targets, ${config.principals.length} principals\n`);
+  }
+  process.stderr.write(help);
+  return 2;
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+async function serve(config: Config): Promise<number> {
+  const log = createLog(config.log);
+  const stopped = stopSignal();
+  await using inventory = await openInventory(config, stopped.first);
+  await using bastion = await openBastion({ config, log, targets: () => inventory.list() });
+  announce(config, bastion, inventory);
+  await new Promise<void>((resolve) => stopped.first.addEventListener("abort", () => resolve(), { once: true }));
+  process.stdout.write(`\nstopping: ${bastion.registry.size} live sessions, at most ${config.drainSeconds} s\n`);
+  const limit = new AbortController();
+  using _timer = systemClock.after(config.drainSeconds * 1000, () => limit.abort());
+  stopped.second.addEventListener("abort", () => limit.abort(), { once: true });
+  await bastion.drain(limit.signal);
+  return 0;
+}
+
+/** `first` aborts at TERM or INT, `second` when it comes again: then nobody is waited for. */
+function stopSignal(): { first: AbortSignal; second: AbortSignal } {
+  const first = new AbortController();
+  const second = new AbortController();
+  const onSignal = () => (first.signal.aborted ? second : first).abort();
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return { first: first.signal, second: second.signal };
+}
+
+function announce(config: Config, bastion: Bastion, inventory: Inventory): void {
+  const targets = inventory.list();
+  const names = targets.map(({ name }) => name);
+  const shown = names.length > 8 ? [...names.slice(0, 8), `and ${names.length - 8} more`] : names;
+  const skipped = inventory.skipped.map(({ name, why }) => `             not ${printable(name)}: ${printable(why)}\n`);
+  const first = names.includes("demo") ? "demo" : (names[0] ?? "TARGET");
+  const isDefault = bastion.url === "http://127.0.0.1:7322";
+  const at = isDefault ? "" : ` --server ${bastion.url}`;
+  process.stdout.write(`
+bartizan ${version()} listens on ${bastion.url}
+  targets    ${shown.join(", ") || "none: name some in the config file"}
+${skipped.join("")}  token      ${config.tokenFile} (only you can read it; the commands below find it)
+  crypto     ${bastion.nativeCrypto ? "native" : "slower path: ssh2's native binding is not built (see bartizan doctor)"}
+
+Type in another terminal:
+  npx bartizan targets${at}
+  npx bartizan shell ${first}${at}
+  npx bartizan sessions${at}
+  npx bartizan watch ID${at}
+  npx bartizan kick ID --reason "..."${at}
+  npx bartizan doctor${at}
+
+Ctrl-C stops it.
+`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const fault =
+    error instanceof TypeError && "code" in error
+      ? new BartizanFault("config", error.message, "bartizan serve --help shows what there is.")
+      : faultFrom(error);
+  process.stderr.write(`bartizan: ${fault.message}\n${fault.hint === "" ? "" : `${fault.hint}\n`}`);
+  if (fault.word === "internal") process.stderr.write(`${(fault.cause as Error)?.stack ?? String(fault.cause)}\n`);
+  process.exitCode = fault.word === "config" ? 2 : 1;
+}

@@ -1,0 +1,82 @@
+/** The one table from fault words to Connect codes, and the one place that makes Connect errors. */
+import { randomBytes } from "node:crypto";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
+import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+/** What each fault is on the wire; documented in docs/errors.md. */
+export const codeOf: Readonly<Record<FaultWord, Code>> = {
+  unauthenticated: Code.Unauthenticated,
+  forbidden: Code.PermissionDenied,
+  "not-found": Code.NotFound,
+  invalid: Code.InvalidArgument,
+  limit: Code.ResourceExhausted,
+  kicked: Code.PermissionDenied,
+  "keyboard-taken": Code.Aborted,
+  "not-here": Code.FailedPrecondition,
+  "target-unreachable": Code.Unavailable,
+  "target-name-unknown": Code.NotFound,
+  "target-timeout": Code.DeadlineExceeded,
+  "target-protocol": Code.FailedPrecondition,
+  "target-unsupported": Code.Unimplemented,
+  "target-full": Code.ResourceExhausted,
+  "target-forbids": Code.PermissionDenied,
+  "target-no-terminal": Code.FailedPrecondition,
+  "target-agent": Code.FailedPrecondition,
+  "login-refused": Code.PermissionDenied,
+  "login-abandoned": Code.Aborted,
+  "host-key-unknown": Code.FailedPrecondition,
+  "host-key-changed": Code.FailedPrecondition,
+  "host-key-revoked": Code.FailedPrecondition,
+  "host-key-unproven": Code.FailedPrecondition,
+  "recorder-lost": Code.Unavailable,
+  "holder-unreachable": Code.Unavailable,
+  draining: Code.Unavailable,
+  config: Code.Internal,
+  internal: Code.Internal,
+};
+
+/** A fault as a Connect error with a `bartizan.v1.Fault` detail. An internal one is logged under the id it carries. */
+export function connectErrorFrom(error: unknown, log: Log): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const fault = faultFrom(error);
+  const logId = fault.word === "internal" ? randomBytes(6).toString("hex") : "";
+  if (logId !== "") log.error({ err: fault.cause ?? fault, logId }, "internal fault");
+  const value = { word: fault.word, hint: fault.hint, logId };
+  const message = logId === "" ? fault.message : `${fault.message} (log id ${logId})`;
+  return new ConnectError(message, codeOf[fault.word], undefined, [{ desc: FaultSchema, value }], fault);
+}
+
+/**
+ * Outermost interceptor: maps what handlers throw, also while the messages of a stream are consumed: the library's own
+ * try/catch around `next` does not see those.
+ */
+export function errorInterceptor(log: Log): Interceptor {
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: mapped(response.message, log) } : response;
+    } catch (error) {
+      throw connectErrorFrom(error, log);
+    }
+  };
+}
+
+async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw connectErrorFrom(error, log);
+  }
+}
+
+/** The same answer for a session that is not there and one that is not yours. */
+export function noSuchSession(): BartizanFault {
+  return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
+}
+
+/** The fault behind a Connect error that `connectErrorFrom` made. */
+export function faultBehind(error: ConnectError): BartizanFault | undefined {
+  return error.cause instanceof BartizanFault ? error.cause : undefined;
+}

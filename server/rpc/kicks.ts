@@ -1,0 +1,90 @@
+/** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
+import type { KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { type Caller, may } from "../access/policy.ts";
+import { BartizanFault } from "../errors.ts";
+import type { AttachmentId } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+import { printable } from "../flow/printable.ts";
+import type { Log } from "../log.ts";
+import type { KickResult } from "../session/live-session.ts";
+import type { Registry } from "../session/registry.ts";
+import { noSuchSession } from "./errors.ts";
+import { reasonFromWire } from "./wire.ts";
+
+/** Answers are kept at least this long ... */
+const keptMs = 60 * 60 * 1000;
+/** ... unless there are more than this; then new ids are refused. */
+const keptAnswers = 10_000;
+
+export interface KickAnswer {
+  readonly result: KickResult;
+  readonly tookMs: number;
+}
+
+interface Kept {
+  readonly what: string;
+  readonly atMs: number;
+  readonly answer: Promise<KickAnswer>;
+}
+
+export class Kicks {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(registry: Registry, clock: Clock, log: Log) {
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Throws `invalid`, `not-found` (also for a foreign session), `forbidden`. */
+  async kick(caller: Caller, request: KickRequest): Promise<KickAnswer> {
+    const reason = reasonFromWire(request.reason);
+    const { sessionId, attachmentId, idempotencyId } = request;
+    if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
+    const act = () => this.#act(caller, sessionId, attachmentId, printable(reason));
+    if (idempotencyId === "") return act();
+    const key = JSON.stringify([caller.name, idempotencyId]);
+    const what = JSON.stringify([sessionId, attachmentId, reason]);
+    const before = this.#kept.get(key);
+    if (before !== undefined) {
+      if (before.what === what) return before.answer;
+      throw new BartizanFault("invalid", "This idempotency id was used for another kick.", "Take a fresh one.");
+    }
+    this.#forgetOld();
+    const answer = act();
+    this.#kept.set(key, { what, atMs: this.#clock.monotonicMs(), answer });
+    // Only an outcome is worth repeating; after a refusal the same id may be tried again.
+    answer.catch(() => this.#kept.delete(key));
+    return answer;
+  }
+
+  async #act(caller: Caller, sessionId: string, attachmentId: string, reason: string): Promise<KickAnswer> {
+    const startedMs = this.#clock.monotonicMs();
+    const took = (result: KickResult) => ({ result, tookMs: this.#clock.monotonicMs() - startedMs });
+    const session = this.#registry.find(sessionId);
+    const info = session?.info ?? this.#registry.findEnded(sessionId);
+    if (info === undefined || !may(caller, "see", info)) throw noSuchSession();
+    if (!may(caller, "kick", info))
+      throw new BartizanFault("forbidden", "You may see this session, but not end it.", "Ask an admin.");
+    if (session === undefined)
+      return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
+    const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
+    this.#log.info({ session: info.id, by: caller.name, reason, attachment: attachmentId }, "kick requested");
+    const result = await session.kick(whom, { name: caller.name }, reason);
+    this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
+    return took(result);
+  }
+
+  #forgetOld(): void {
+    const before = this.#clock.monotonicMs() - keptMs;
+    for (const [key, { atMs }] of this.#kept) {
+      if (atMs > before) break;
+      this.#kept.delete(key);
+    }
+    if (this.#kept.size >= keptAnswers)
+      throw new BartizanFault("limit", "Too many kicks within the hour.", "Kick without an idempotency id.");
+  }
+}

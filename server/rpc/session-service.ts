@@ -1,0 +1,136 @@
+/** SessionService: Shell, Watch, Kick and the lists, each a thin translation onto the session room. */
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  KickOutcome,
+  KickResponseSchema,
+  type SessionService,
+  type WatchResponse,
+  WatchResponseSchema,
+  type WatchSessionsResponse,
+  WatchSessionsResponseSchema,
+} from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { type Action, type Caller, may } from "../access/policy.ts";
+import type { SessionId, SessionInfo, View } from "../events.ts";
+import type { Registry } from "../session/registry.ts";
+import { noSuchSession } from "./errors.ts";
+import { callerOfCall } from "./guard.ts";
+import type { Kicks } from "./kicks.ts";
+import { type ShellNeeds, shell } from "./shell.ts";
+import { endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
+
+export interface SessionServiceNeeds extends ShellNeeds {
+  readonly kicks: Kicks;
+}
+
+const wireOutcome = {
+  ended: KickOutcome.ENDED,
+  "already-ended": KickOutcome.ALREADY_ENDED,
+  unreachable: KickOutcome.UNREACHABLE,
+} as const;
+
+export function createSessionService(needs: SessionServiceNeeds): ServiceImpl<typeof SessionService> {
+  const { registry, kicks } = needs;
+  return {
+    shell: (requests, context) => shell(requests, context, needs),
+
+    async *watch(request, context) {
+      const caller = callerOfCall(context);
+      const session = registry.find(request.sessionId);
+      if (session === undefined || !may(caller, "watch", session.info)) throw noSuchSession();
+      const from = positionFromWire(request.from);
+      const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
+      const { info, self, start, resumed, view } = attachment;
+      yield* watched(view, resumed, (keyFrame) => ({
+        session: infoToWire(info),
+        attachmentId: self.id,
+        position: { epoch: start.epoch, offset: BigInt(start.offset) },
+        ...keyFrame,
+      }));
+    },
+
+    async kick(request, context) {
+      const { result, tookMs } = await kicks.kick(callerOfCall(context), request);
+      return create(KickResponseSchema, {
+        outcome: wireOutcome[result.outcome],
+        tookMs,
+        watchersTold: result.watchersTold,
+        ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
+      });
+    },
+
+    listSessions(request, context) {
+      const caller = callerOfCall(context);
+      const ended = request.includeEnded ? registry.listEnded() : [];
+      return { sessions: seen(caller, [...registry.list(), ...ended]).map(infoToWire) };
+    },
+
+    async *watchSessions(_request, context) {
+      const caller = callerOfCall(context);
+      yield* liveList(registry, (info) => may(caller, "see", info), context.signal);
+    },
+  };
+}
+
+function seen(caller: Caller, sessions: readonly SessionInfo[], action: Action = "see"): SessionInfo[] {
+  return sessions.filter((info) => may(caller, action, info));
+}
+
+type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema>>[1]>;
+
+/** The state goes first, with the key frame inside when the view begins with one. */
+async function* watched(
+  view: View,
+  resumed: boolean,
+  state: (part: { keyFrame?: ReturnType<typeof keyFrameToWire> }) => object,
+): AsyncGenerator<WatchResponse> {
+  let first = true;
+  const opening = (keyFrame?: ReturnType<typeof keyFrameToWire>) =>
+    create(WatchResponseSchema, {
+      event: { case: "state", value: state(keyFrame === undefined ? {} : { keyFrame }) },
+    } as StateInit);
+  if (resumed) {
+    first = false;
+    yield opening();
+  }
+  for await (const item of view) {
+    if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
+    else {
+      if (first) yield opening();
+      yield create(WatchResponseSchema, { event: viewItemToWire(item) });
+    }
+    first = false;
+  }
+}
+
+/** The newest news of each session; a slow reader misses steps in between, never the last one. */
+async function* liveList(
+  registry: Registry,
+  visible: (info: SessionInfo) => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<WatchSessionsResponse> {
+  const news = new Map<SessionId, SessionInfo>();
+  let wake: (() => void) | undefined;
+  const rouse = () => wake?.();
+  using _subscription = registry.onChange((info) => {
+    if (!visible(info)) return;
+    news.delete(info.id);
+    news.set(info.id, info);
+    rouse();
+  });
+  signal.addEventListener("abort", rouse, { once: true });
+  const sessions = registry.list().filter(visible).map(infoToWire);
+  yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
+  for (;;) {
+    signal.throwIfAborted();
+    const [next] = news.values();
+    if (next === undefined) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      continue;
+    }
+    news.delete(next.id);
+    yield create(WatchSessionsResponseSchema, { event: { case: "changed", value: infoToWire(next) } });
+  }
+}

@@ -1,0 +1,180 @@
+/** Domain values to wire messages and back; the limits that every incoming value must keep. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type Attachment as AttachmentMessage,
+  AttachmentSchema,
+  type Ended,
+  EndedSchema,
+  type KeyFrame as KeyFrameMessage,
+  KeyFrameSchema,
+  NoticeKind,
+  type Position as PositionMessage,
+  type SessionInfo as SessionInfoMessage,
+  SessionInfoSchema,
+  type ShellResponseSchema,
+  type TermSize as TermSizeMessage,
+  ClosedReason as WireClosedReason,
+  Role as WireRole,
+  SessionState as WireSessionState,
+} from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { BartizanFault } from "../errors.ts";
+import type {
+  Attached,
+  ClosedReason,
+  EndCause,
+  KeyFrame,
+  Notice,
+  Position,
+  SessionInfo,
+  SessionState,
+  TermSize,
+  ViewItem,
+} from "../events.ts";
+
+const maxCells = 1000;
+
+/** Throws `invalid` unless both sides are 1 to 1000. */
+export function sizeFromWire(size: TermSizeMessage | undefined): TermSize {
+  const { cols = 0, rows = 0 } = size ?? {};
+  if (cols < 1 || rows < 1 || cols > maxCells || rows > maxCells)
+    throw new BartizanFault(
+      "invalid",
+      `A terminal of ${cols} x ${rows} is not possible.`,
+      `Columns and rows go from 1 to ${maxCells}.`,
+    );
+  return { cols, rows };
+}
+
+export function positionFromWire(position: PositionMessage | undefined): Position | undefined {
+  return position === undefined ? undefined : { epoch: position.epoch, offset: Number(position.offset) };
+}
+
+/** Throws `invalid` unless the reason has 1 to 500 characters. */
+export function reasonFromWire(reason: string): string {
+  const trimmed = reason.trim();
+  if (trimmed === "" || trimmed.length > 500)
+    throw new BartizanFault(
+      "invalid",
+      "A kick needs a reason of 1 to 500 characters.",
+      "It is told to everybody there.",
+    );
+  return trimmed;
+}
+
+const wireState: Readonly<Record<SessionState, WireSessionState>> = {
+  attached: WireSessionState.ATTACHED,
+  detached: WireSessionState.DETACHED,
+  ended: WireSessionState.ENDED,
+};
+
+const wireClosed: Readonly<Record<ClosedReason, WireClosedReason>> = {
+  operator: WireClosedReason.OPERATOR,
+  "grace-expired": WireClosedReason.GRACE_EXPIRED,
+  draining: WireClosedReason.DRAINING,
+  "taken-over": WireClosedReason.TAKEN_OVER,
+  fault: WireClosedReason.FAULT,
+};
+
+const wireNotice: Readonly<Record<Notice["about"], NoticeKind>> = {
+  connecting: NoticeKind.CONNECTING,
+  banner: NoticeKind.BANNER,
+  draining: NoticeKind.DRAINING,
+  info: NoticeKind.INFO,
+};
+
+export function infoToWire(info: SessionInfo): SessionInfoMessage {
+  return create(SessionInfoSchema, {
+    id: info.id,
+    epoch: info.epoch,
+    target: info.target,
+    targetUser: info.targetUser,
+    operator: { name: info.operator.name },
+    node: info.node,
+    openedAt: timestampFromMs(info.openedAtMs),
+    activeAt: toTheSecond(info.activeAtMs),
+    size: info.size,
+    state: wireState[info.state],
+    attachments: info.attachments.map(attachedToWire),
+    outputBytes: BigInt(info.outputBytes),
+    recorded: info.recorded,
+    ...(info.ended === undefined ? {} : { ended: endedToWire(info.ended) }),
+  });
+}
+
+function toTheSecond(ms: number): Timestamp {
+  return timestampFromMs(Math.floor(ms / 1000) * 1000);
+}
+
+function attachedToWire(attached: Attached): AttachmentMessage {
+  return create(AttachmentSchema, {
+    id: attached.id,
+    principal: { name: attached.who.name },
+    role: attached.role === "operator" ? WireRole.OPERATOR : WireRole.WATCHER,
+    since: timestampFromMs(attached.sinceMs),
+  });
+}
+
+export function endedToWire(ended: { offset: number; atMs: number; cause: EndCause }): Ended {
+  return create(EndedSchema, {
+    offset: BigInt(ended.offset),
+    atMs: BigInt(ended.atMs),
+    cause: causeToWire(ended.cause),
+  });
+}
+
+function causeToWire(cause: EndCause): NonNullable<MessageInitShape<typeof EndedSchema>["cause"]> {
+  switch (cause.kind) {
+    case "exited":
+      return { case: "exited", value: { code: cause.code } };
+    case "signalled":
+      return { case: "signalled", value: { name: cause.name } };
+    case "lost":
+      return { case: "lost", value: { reason: cause.reason } };
+    case "kicked":
+      return { case: "kicked", value: { by: { name: cause.by.name }, reason: cause.reason } };
+    case "closed":
+      return { case: "closed", value: { reason: wireClosed[cause.why] } };
+  }
+}
+
+export function keyFrameToWire(frame: KeyFrame): KeyFrameMessage {
+  return create(KeyFrameSchema, {
+    offset: BigInt(frame.offset),
+    size: frame.size,
+    data: frame.bytes,
+    atMs: BigInt(frame.atMs),
+    skippedBytes: BigInt(frame.skippedBytes),
+    approximate: frame.approximate,
+  });
+}
+
+/** The events that Shell and Watch have in common. */
+type SharedEvent = Extract<
+  NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>,
+  { case: "output" | "keyFrame" | "resized" | "joined" | "left" | "notice" | "ended" }
+>;
+
+/** One item of a view as the oneof of either stream. */
+export function viewItemToWire(item: ViewItem): SharedEvent {
+  switch (item.kind) {
+    case "output":
+      return {
+        case: "output",
+        value: { offset: BigInt(item.offset), data: item.bytes, atMs: BigInt(item.atMs) },
+      };
+    case "key-frame":
+      return { case: "keyFrame", value: keyFrameToWire(item) };
+    case "resize":
+      return { case: "resized", value: { offset: BigInt(item.offset), size: item.size, atMs: BigInt(item.atMs) } };
+    case "joined":
+    case "left": {
+      const value = { offset: BigInt(item.offset), attachment: attachedToWire(item.who), atMs: BigInt(item.atMs) };
+      return item.kind === "joined" ? { case: "joined", value } : { case: "left", value };
+    }
+    case "notice":
+      return { case: "notice", value: { kind: wireNotice[item.about], text: item.text } };
+    case "ended":
+      return { case: "ended", value: endedToWire(item) };
+  }
+}

@@ -1,0 +1,194 @@
+/** The attachments of a session and who has the keyboard; everything published reaches every viewer, and nobody waits. */
+import { randomBytes } from "node:crypto";
+import { BartizanFault } from "../errors.ts";
+import type { Attached, AttachmentId, EndCause, KeyFrame, Principal, Role, SessionEvent, TermSize } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+import { Viewer } from "./viewer.ts";
+
+/** The operator's terminal may lack this much before the target has to wait ... */
+const waitAboveBytes = 256 * 1024;
+/** ... until it lacks no more than this. */
+const goOnBelowBytes = 64 * 1024;
+/** An interrupt key drops what waits for the operator when it is more than this. */
+const dropOnInterruptBytes = 64 * 1024;
+
+/** One attachment as the desk keeps it. */
+export interface Seat {
+  readonly attached: Attached;
+  readonly viewer: Viewer;
+  /** False: what the stream took counts as parsed. */
+  readonly acks: boolean;
+  ackedOffset: number;
+}
+
+/** Whether one viewer's stream took the last word. */
+export interface Told {
+  readonly role: Role;
+  readonly told: Promise<boolean>;
+}
+
+export interface DeskNeeds {
+  readonly clock: Clock;
+  /** Milliseconds since the session was opened. */
+  readonly atMs: () => number;
+  readonly keyFrame: () => Promise<KeyFrame>;
+  readonly size: () => TermSize;
+  /** Who is attached, or who has the keyboard, has changed. */
+  readonly onChange: () => void;
+  /** An event of the desk's own (joined, left) at this point of the output. */
+  readonly announce: (kind: "joined" | "left", who: Attached) => void;
+}
+
+/** At most one seat has the keyboard. Seats are in order of arrival. */
+export class Desk {
+  readonly #needs: DeskNeeds;
+  readonly #seats = new Map<AttachmentId, Seat>();
+  #keyboard: Seat | undefined;
+  #publishedOffset = 0;
+  #ready: { promise: Promise<void>; resolve: () => void } | undefined;
+  #ended = false;
+
+  constructor(needs: DeskNeeds) {
+    this.#needs = needs;
+  }
+
+  get attached(): Attached[] {
+    return Array.from(this.#seats.values(), (seat) => seat.attached);
+  }
+
+  get operator(): Seat | undefined {
+    return this.#keyboard;
+  }
+
+  hasKeyboard(seat: Seat): boolean {
+    return this.#keyboard === seat && !this.#ended;
+  }
+
+  find(id: AttachmentId): Seat | undefined {
+    return this.#seats.get(id);
+  }
+
+  /** A new seat; an operator's takes the keyboard, and the stream that had it ends "taken-over". */
+  sit(who: Principal, role: Role, acks: boolean, fromOffset: number): Seat {
+    const { clock, keyFrame, size } = this.#needs;
+    const id = randomBytes(9).toString("base64url") as AttachmentId;
+    // A repaint costs a viewer about 8 bytes a cell: what is worth queueing grows with it.
+    const boundBytes = () => Math.max(64 * 1024, 8 * size().cols * size().rows);
+    const viewer = new Viewer({ clock, keyFrame, boundBytes: role === "watcher" ? boundBytes : undefined });
+    const seat: Seat = {
+      attached: { id, who, role, sinceMs: clock.wallMs() },
+      viewer,
+      acks,
+      ackedOffset: fromOffset,
+    };
+    viewer.sentOffset = fromOffset;
+    if (role === "operator") {
+      const former = this.#keyboard;
+      if (former !== undefined) this.#dismiss(former, { kind: "closed", why: "taken-over" });
+      this.#keyboard = seat;
+    }
+    this.#needs.announce("joined", seat.attached);
+    this.#seats.set(id, seat);
+    this.#needs.onChange();
+    return seat;
+  }
+
+  /** Gives a seat back; harmless when it is gone. */
+  leave(seat: Seat, reason: unknown): void {
+    seat.viewer.close(reason);
+    if (!this.#seats.delete(seat.attached.id)) return;
+    if (this.#keyboard === seat) this.#keyboard = undefined;
+    this.#goOn();
+    if (!this.#ended) this.#needs.announce("left", seat.attached);
+    this.#needs.onChange();
+  }
+
+  /** Takes one attachment off the session; its view ends with the cause. Resolves with whether it was told. */
+  dismiss(seat: Seat, cause: EndCause): Promise<boolean> {
+    this.#dismiss(seat, cause);
+    return seat.viewer.told();
+  }
+
+  /** Never waits. */
+  publish(event: SessionEvent): void {
+    if (this.#ended) return;
+    if (event.kind === "output") this.#publishedOffset = event.offset + event.bytes.length;
+    for (const seat of this.#seats.values()) seat.viewer.push(event);
+  }
+
+  /** A word to everybody, outside the order of events. */
+  tell(item: Parameters<Viewer["push"]>[0]): void {
+    for (const seat of this.#seats.values()) seat.viewer.push(item);
+  }
+
+  /**
+   * The last event, once: every keyboard is void from here on. `ahead`: it overtakes the output that waits. Returns who
+   * was there, with the promise of having been told.
+   */
+  end(event: SessionEvent & { kind: "ended" }, ahead: boolean): Told[] {
+    if (this.#ended) return [];
+    this.#ended = true;
+    this.#keyboard = undefined;
+    this.#goOn();
+    const told: Told[] = [];
+    for (const seat of this.#seats.values()) {
+      if (ahead) seat.viewer.cut(event);
+      else seat.viewer.push(event);
+      told.push({ role: seat.attached.role, told: seat.viewer.told() });
+    }
+    return told;
+  }
+
+  /** Undefined while the operator keeps up, or is away; else resolves when he does, leaves, or the session ends. */
+  operatorReady(): Promise<void> | undefined {
+    if (this.#ready !== undefined) return this.#ready.promise;
+    if (this.#lackingBytes() <= waitAboveBytes) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ready = { promise, resolve };
+    return promise;
+  }
+
+  /** Throws `invalid` for output that was never sent. */
+  acknowledge(seat: Seat, offset: number): void {
+    if (offset > seat.viewer.sentOffset)
+      throw new BartizanFault("invalid", "An acknowledgement names output that was not sent yet.");
+    if (offset > seat.ackedOffset) seat.ackedOffset = offset;
+    this.#operatorMoved(seat);
+  }
+
+  /** The seat's stream took output: without acknowledgements that counts as parsed; a key frame starts anew. */
+  taken(seat: Seat, isKeyFrame: boolean): void {
+    if (!seat.acks || isKeyFrame) seat.ackedOffset = Math.max(seat.ackedOffset, seat.viewer.sentOffset);
+    this.#operatorMoved(seat);
+  }
+
+  /** The operator hit a key that interrupts: he wants the end of the flood, not the rest of it. */
+  interrupt(seat: Seat): void {
+    if (seat.viewer.waitingBytes <= dropOnInterruptBytes) return;
+    seat.viewer.skip();
+    seat.ackedOffset = this.#publishedOffset;
+    this.#operatorMoved(seat);
+  }
+
+  #dismiss(seat: Seat, cause: EndCause): void {
+    seat.viewer.cut({ kind: "ended", offset: this.#publishedOffset, atMs: this.#needs.atMs(), cause });
+    if (!this.#seats.delete(seat.attached.id)) return;
+    if (this.#keyboard === seat) this.#keyboard = undefined;
+    this.#goOn();
+    this.#needs.announce("left", seat.attached);
+    this.#needs.onChange();
+  }
+
+  #lackingBytes(): number {
+    return this.#keyboard === undefined ? 0 : this.#publishedOffset - this.#keyboard.ackedOffset;
+  }
+
+  #operatorMoved(seat: Seat): void {
+    if (this.#ready !== undefined && seat === this.#keyboard && this.#lackingBytes() <= goOnBelowBytes) this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#ready?.resolve();
+    this.#ready = undefined;
+  }
+}

@@ -1,0 +1,288 @@
+/** A session whose pty this node holds: screen, ring, desk and the one way each of them is changed. */
+import { BartizanFault } from "../errors.ts";
+import type {
+  Attached,
+  AttachmentId,
+  ClosedReason,
+  EndCause,
+  Notice,
+  Principal,
+  Role,
+  SessionEvent,
+  SessionId,
+  SessionInfo,
+  TermSize,
+  View,
+} from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+import type { PtyChannel } from "../target/target.ts";
+import { Desk, type Seat, type Told } from "./desk.ts";
+import { EndOrder } from "./hold.ts";
+import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
+import { Ring } from "./ring.ts";
+import type { Screen } from "./screen.ts";
+
+/** A kick waits this long for watchers to take the last word; then it answers with how many did. */
+const toldWithinMs = 1000;
+const interruptKey = 0x03;
+
+export interface HeldSessionNeeds {
+  readonly clock: Clock;
+  readonly screen: Screen;
+  readonly id: SessionId;
+  readonly epoch: string;
+  readonly node: string;
+  readonly target: string;
+  readonly targetUser: string;
+  readonly operator: Principal;
+  readonly size: TermSize;
+  /** How long the shell outlives its operator's connection. */
+  readonly graceMs: number;
+  /** `info` has changed. */
+  readonly onChange: () => void;
+}
+
+export class HeldSession implements LiveSession {
+  readonly #needs: HeldSessionNeeds;
+  readonly #desk: Desk;
+  readonly #ring = new Ring();
+  readonly #stop = new AbortController();
+  readonly #openedAtMs: number;
+  readonly #openedMonotonicMs: number;
+  readonly #closed = Promise.withResolvers<void>();
+  #pty: PtyChannel | undefined;
+  #size: TermSize;
+  #offset = 0;
+  #activeAtMs: number;
+  #ended: SessionInfo["ended"];
+  #told: readonly Told[] = [];
+  #grace: Disposable | undefined;
+
+  constructor(needs: HeldSessionNeeds) {
+    this.#needs = needs;
+    this.#size = needs.size;
+    this.#openedAtMs = needs.clock.wallMs();
+    this.#activeAtMs = this.#openedAtMs;
+    this.#openedMonotonicMs = needs.clock.monotonicMs();
+    this.#desk = new Desk({
+      clock: needs.clock,
+      atMs: () => this.#atMs(),
+      keyFrame: () => needs.screen.keyFrame(),
+      size: () => this.#size,
+      onChange: () => this.#deskChanged(),
+      announce: (kind, who) => this.#announce(kind, who),
+    });
+  }
+
+  get info(): SessionInfo {
+    const { id, epoch, target, targetUser, operator, node } = this.#needs;
+    const state = this.#ended !== undefined ? "ended" : this.#desk.operator === undefined ? "detached" : "attached";
+    return {
+      ...{ id, epoch, target, targetUser, operator, node, state },
+      openedAtMs: this.#openedAtMs,
+      activeAtMs: this.#activeAtMs,
+      size: this.#size,
+      attachments: this.#desk.attached,
+      outputBytes: this.#offset,
+      recorded: false,
+      ...(this.#ended === undefined ? {} : { ended: this.#ended }),
+    };
+  }
+
+  /** Ends the session; `hold` takes it from there. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Resolves when the channel to the target is closed and the session is over. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** From `hold`: the pty is there. */
+  opened(pty: PtyChannel): void {
+    this.#pty = pty;
+    this.#deskChanged();
+  }
+
+  /** From `hold`: output, shown to everybody at once. */
+  publish(bytes: Uint8Array): void {
+    const event: SessionEvent = { kind: "output", offset: this.#offset, atMs: this.#atMs(), bytes };
+    this.#offset += bytes.length;
+    this.#activeAtMs = this.#needs.clock.wallMs();
+    this.#record(event);
+  }
+
+  /** From `hold`: undefined, or what the target has to wait for. Never rejects. */
+  ready(signal: AbortSignal): Promise<void> | undefined {
+    const operator = this.#desk.operatorReady();
+    const screen = this.#needs.screen.ready(signal)?.catch(() => {});
+    return operator === undefined || screen === undefined ? (operator ?? screen) : this.#both(operator, screen);
+  }
+
+  /** From the registry, once: `hold` is over. */
+  over(cause: EndCause): void {
+    this.#end(cause, false);
+    this.#grace?.[Symbol.dispose]();
+    this.#needs.screen[Symbol.dispose]();
+    this.#closed.resolve();
+  }
+
+  /** Resolves when everybody who was there at the end was told, or left, or took more than a second. */
+  async everybodyTold(): Promise<void> {
+    await this.#countTold(this.#told);
+  }
+
+  /** Ends the session for a reason of the bastion's own. */
+  close(why: ClosedReason): void {
+    this.#end({ kind: "closed", why }, why === "operator");
+  }
+
+  /** A word to everybody attached. */
+  tell(notice: Notice): void {
+    this.#desk.tell(notice);
+  }
+
+  async attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment> {
+    signal.throwIfAborted();
+    if (this.#ended !== undefined) throw new BartizanFault("not-found", "There is no such session.");
+    const { from, size } = options;
+    if (role === "operator" && size !== undefined) this.#resize(size);
+    const missed = from?.epoch === this.#needs.epoch ? this.#ring.since(from.offset) : undefined;
+    const resumed = missed !== undefined && from !== undefined;
+    const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset);
+    if (resumed) for (const event of missed) seat.viewer.push(event);
+    else seat.viewer.begin();
+    const leave = () => this.#desk.leave(seat, signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    return {
+      self: seat.attached,
+      info: this.info,
+      start: { epoch: this.#needs.epoch, offset: resumed ? from.offset : this.#offset },
+      resumed,
+      view: this.#view(seat, signal, leave),
+      keyboard: role === "operator" ? this.#keyboardOf(seat) : undefined,
+      acknowledge: (offset) => this.#desk.acknowledge(seat, offset),
+    };
+  }
+
+  async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
+    const cause: EndCause = { kind: "kicked", by, reason };
+    if (whom !== "everyone") return this.#kickOne(whom, cause);
+    const first = this.#ended === undefined;
+    this.#end(cause, true);
+    const told = first ? await this.#countTold(this.#told) : 0;
+    await this.#closed.promise;
+    return { outcome: first ? "ended" : "already-ended", watchersTold: told, ...this.#endedPart() };
+  }
+
+  async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
+    if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
+    const seat = this.#desk.find(id);
+    if (seat === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    const watchersTold = await this.#countTold([{ role: seat.attached.role, told: this.#desk.dismiss(seat, cause) }]);
+    return { outcome: "ended", watchersTold };
+  }
+
+  #endedPart(): Pick<KickResult, "ended"> {
+    return this.#ended === undefined ? {} : { ended: this.#ended };
+  }
+
+  /** How many watchers took the last word, once everybody has, or the time is up. */
+  async #countTold(all: readonly Told[]): Promise<number> {
+    let watchers = 0;
+    const counted = async ({ role, told }: Told) => {
+      if ((await told) && role === "watcher") watchers += 1;
+    };
+    const limit = Promise.withResolvers<void>();
+    using _timer = this.#needs.clock.after(toldWithinMs, limit.resolve);
+    await Promise.race([Promise.all(all.map(counted)), limit.promise]);
+    return watchers;
+  }
+
+  async *#view(seat: Seat, signal: AbortSignal, leave: () => void): View {
+    try {
+      for (;;) {
+        const item = await seat.viewer.take();
+        if (item === undefined) return;
+        yield item;
+        if (item.kind === "output" || item.kind === "key-frame") this.#desk.taken(seat, item.kind === "key-frame");
+      }
+    } finally {
+      signal.removeEventListener("abort", leave);
+      leave();
+    }
+  }
+
+  #keyboardOf(seat: Seat): Keyboard {
+    const check = () => {
+      if (this.#desk.hasKeyboard(seat) && this.#pty !== undefined) return this.#pty;
+      throw new BartizanFault("keyboard-taken", "This stream no longer has the keyboard.");
+    };
+    return {
+      write: (input) => {
+        const pty = check();
+        seat.viewer.hurry();
+        if (input.length <= 16 && input.includes(interruptKey)) this.#desk.interrupt(seat);
+        return pty.write(input);
+      },
+      resize: (size) => {
+        check();
+        this.#resize(size);
+      },
+      hangUp: () => {
+        check();
+        this.close("operator");
+      },
+    };
+  }
+
+  #resize(size: TermSize): void {
+    if (size.cols === this.#size.cols && size.rows === this.#size.rows) return;
+    this.#size = size;
+    this.#pty?.resize(size);
+    this.#record({ kind: "resize", offset: this.#offset, atMs: this.#atMs(), size });
+    this.#needs.onChange();
+  }
+
+  /** The one place through which every event goes, in order: screen, ring, viewers. */
+  #record(event: SessionEvent): void {
+    if (this.#ended !== undefined) return;
+    this.#needs.screen.write(event);
+    this.#ring.add(event);
+    this.#desk.publish(event);
+  }
+
+  #announce(kind: "joined" | "left", who: Attached): void {
+    this.#record({ kind, offset: this.#offset, atMs: this.#atMs(), who });
+  }
+
+  #deskChanged(): void {
+    if (this.#ended === undefined) {
+      const { clock, graceMs } = this.#needs;
+      if (this.#desk.operator !== undefined) {
+        this.#grace?.[Symbol.dispose]();
+        this.#grace = undefined;
+      } else this.#grace ??= clock.after(graceMs, () => this.close("grace-expired"));
+    }
+    this.#needs.onChange();
+  }
+
+  #end(cause: EndCause, ahead: boolean): void {
+    if (this.#ended !== undefined) return;
+    const event = { kind: "ended", offset: this.#offset, atMs: this.#atMs(), cause } as const;
+    this.#ended = event;
+    this.#told = this.#desk.end(event, ahead);
+    this.#stop.abort(new EndOrder(cause));
+    this.#needs.onChange();
+  }
+
+  async #both(one: Promise<void>, other: Promise<void>): Promise<void> {
+    await one;
+    await other;
+  }
+
+  #atMs(): number {
+    return Math.round(this.#needs.clock.monotonicMs() - this.#openedMonotonicMs);
+  }
+}

@@ -1,0 +1,174 @@
+/** Turns the state of an xterm.js terminal into terminal bytes that bring any terminal to the same state: a key frame. */
+
+import { createPen, type Pen, type Style, styleOf } from "./key-frame-pen.ts";
+import { writeRows } from "./key-frame-rows.ts";
+import { type Buffer, type Charset, type Core, content, joinStateOf, type Line } from "./xterm-internals.ts";
+
+/** What xterm.js does not keep itself: collected by hooks, as strings that are safe inside an OSC. */
+export interface Colours {
+  /** OSC 4, by index. */
+  readonly palette: ReadonlyMap<number, string>;
+  /** OSC 10, 11 and 12 (foreground, background, cursor). */
+  readonly dynamic: ReadonlyMap<number, string>;
+}
+
+/** The final letters of the character sets of xterm.js, by their table. */
+export type CharsetNames = ReadonlyMap<Charset, string>;
+
+// RIS first and in band (it also ends an unfinished sequence), then what xterm.js's RIS leaves as it was: newline mode,
+// cursor visibility and blinking, colours. ECMA-48 8.3.105, xterm ctlseqs.
+const head = "\x1bc\x1b[20l\x1b[?25h\x1b[?12l\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
+const titleLimit = 2048;
+
+/** The key frame of a cleared terminal without a title. */
+export function blankKeyFrame(): Uint8Array {
+  return utf8(`${head}${titles("", "")}`);
+}
+
+/**
+ * The viewport of both buffers and every mode that later output depends on. Contains nothing that a terminal answers
+ * (setting 1004 makes a focused terminal send one report: clients are mute until the frame is parsed). `tail`: the
+ * unfinished sequence or character at the cut. Not kept: the wrap flag of the first row, titles beyond 2048 characters,
+ * saved state of the alternate screen while it is not shown.
+ */
+export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours, tail: Uint8Array): Uint8Array {
+  const out: string[] = [head, titles(core._inputHandler._windowTitle, core._inputHandler._iconName)];
+  for (const [index, spec] of colours.palette) out.push(`\x1b]4;${index};${spec}\x1b\\`);
+  for (const [index, spec] of colours.dynamic) out.push(`\x1b]${index};${spec}\x1b\\`);
+  const pen = createPen(core, out);
+  const { normal, alt, active } = core.buffers;
+  writeBuffer(core, normal, names, pen, out);
+  if (active === alt) {
+    pen.reset();
+    // 1047, not 1049: the normal screen's saved cursor is in place already. Some terminals do not clear it on entry.
+    out.push("\x1b[?1047h\x1b[H\x1b[2J");
+    writeBuffer(core, alt, names, pen, out);
+  }
+  writeModes(core, out);
+  writeEnd(core, names, pen, out);
+  const frame = utf8(out.join(""));
+  return tail.length === 0 ? frame : joined(frame, tail);
+}
+
+function titles(title: string, icon: string): string {
+  const safe = (text: string) => text.slice(0, titleLimit).replace(/[\x00-\x1f\x7f-\x9f]/g, "");
+  return `\x1b]2;${safe(title)}\x1b\\\x1b]1;${safe(icon)}\x1b\\`;
+}
+
+/** Cells, tab stops, saved cursor and scroll region of one buffer; leaves the cursor anywhere. */
+function writeBuffer(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, out: string[]): void {
+  writeRows(core, buffer, pen, out);
+  const stops: number[] = [];
+  let usual = true;
+  for (let x = 0; x < core.cols; x++) {
+    if (buffer.tabs[x] === true) stops.push(x);
+    if ((buffer.tabs[x] === true) !== (x % 8 === 0)) usual = false;
+  }
+  if (!usual) out.push("\x1b[3g", ...stops.map((x) => `\x1b[1;${x + 1}H\x1bH`));
+  const { savedX, savedY, savedCurAttrData: saved, savedCharset } = buffer;
+  if (savedX !== 0 || savedY !== 0 || saved.fg !== 0 || saved.bg !== 0 || savedCharset !== undefined) {
+    const y = Math.min(Math.max(savedY - buffer.ybase, 0), core.rows - 1);
+    out.push(`\x1b[${y + 1};${Math.min(savedX, core.cols - 1) + 1}H`);
+    pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
+    const name = names.get(savedCharset) ?? "B";
+    out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
+  }
+  if (buffer.scrollTop !== 0 || buffer.scrollBottom !== core.rows - 1) {
+    out.push(`\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`);
+  }
+}
+
+function writeModes(core: Core, out: string[]): void {
+  const { modes, decPrivateModes: dec, isCursorHidden } = core.coreService;
+  const { activeProtocol, activeEncoding } = core.coreMouseService;
+  const { convertEol, cursorBlink } = core.optionsService.rawOptions;
+  const when = (is: boolean, sequence: string) => {
+    if (is) out.push(sequence);
+  };
+  when(dec.applicationCursorKeys, "\x1b[?1h");
+  when(dec.applicationKeypad, "\x1b=");
+  when(dec.bracketedPasteMode, "\x1b[?2004h");
+  when(dec.sendFocus, "\x1b[?1004h");
+  when(dec.reverseWraparound, "\x1b[?45h");
+  const protocol = ({ X10: 9, VT200: 1000, DRAG: 1002, ANY: 1003 } as Record<string, number>)[activeProtocol];
+  when(protocol !== undefined, `\x1b[?${protocol}h`);
+  when(activeEncoding === "SGR", "\x1b[?1006h");
+  when(activeEncoding === "SGR_PIXELS", "\x1b[?1016h");
+  if (dec.cursorStyle !== undefined) {
+    const steady = { block: 2, underline: 4, bar: 6 }[dec.cursorStyle];
+    out.push(`\x1b[${dec.cursorBlink === true ? steady - 1 : steady} q`);
+  }
+  when(cursorBlink, "\x1b[?12h");
+  when(isCursorHidden, "\x1b[?25l");
+  // Before the cursor is placed: both move it home, and positions are relative to the region afterwards.
+  when(dec.origin, "\x1b[?6h");
+  when(modes.insertMode, "\x1b[4h");
+  when(!dec.wraparound, "\x1b[?7l");
+  when(convertEol, "\x1b[20h");
+  when(dec.synchronizedOutput, "\x1b[?2026h");
+}
+
+/** Cursor, pen, character sets: last, because printing the glyph before the cursor again must end the frame. */
+function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): void {
+  const buffer = core.buffers.active;
+  const service = core._charsetService;
+  const recalled = service.charset !== service._charsets[service.glevel];
+  const charsets = () => {
+    for (const [g, intermediate] of ["(", ")", "*", "+"].entries()) {
+      const name = names.get(service._charsets[g]) ?? "B";
+      if (name !== "B") out.push(`\x1b${intermediate}${name}`);
+    }
+    out.push(["", "\x0e", "\x1bn", "\x1bo"][service.glevel] ?? "");
+    // DECRC brings a set back that no G holds.
+    if (recalled) out.push("\x1b8");
+  };
+  const { origin } = core.coreService.decPrivateModes;
+  const moveTo = (x: number) => out.push(`\x1b[${buffer.y - (origin ? buffer.scrollTop : 0) + 1};${x + 1}H`);
+  const penNow = core._inputHandler._curAttrData;
+  const style: Style = { fg: penNow.fg, bg: penNow.bg, ext: penNow.extended._ext, urlId: penNow.extended.urlId };
+  const line = buffer.lines.get(buffer.ybase + buffer.y);
+  const join = joinStateOf(core);
+  const past = buffer.x >= core.cols;
+  const start = line === undefined || (!past && join === 0) ? -1 : glyphBefore(line, Math.min(buffer.x, core.cols));
+  if (line === undefined || start < 0) {
+    charsets();
+    moveTo(Math.min(buffer.x, core.cols - 1));
+    pen.set(style, "pen");
+    return;
+  }
+  // Only printing puts the cursor past the last column, and only printing lets a combining character join: print the
+  // glyph before the cursor once more. After a print the pen is the glyph's own style, and nothing may follow.
+  const text = line.getString(start).slice(0, 64) || " ";
+  const width = (line._data[start * 3] ?? 0) >>> content.widthShift || 1;
+  const print = () => out.push(core.coreService.modes.insertMode ? `\x1b[${width}P${text}` : text);
+  if (join !== 0 || recalled) {
+    charsets();
+    moveTo(start);
+    pen.set(style, "pen");
+    print();
+  } else {
+    moveTo(start);
+    pen.set(styleOf(line, start));
+    print();
+    charsets();
+    pen.set(style, "pen");
+  }
+}
+
+/** Column of the glyph that ends before column `x`; a wide one starts two columns before. */
+function glyphBefore(line: Line, x: number): number {
+  const before = line._data[(x - 1) * 3] ?? 0;
+  if (x >= 2 && before >>> content.widthShift === 0 && (before & content.any) === 0) return x - 2;
+  return x - 1;
+}
+
+function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,65 @@
+/** A session as the outside sees it, held here or elsewhere. Interfaces only. */
+import type {
+  Attached,
+  AttachmentId,
+  EndCause,
+  Position,
+  Principal,
+  Role,
+  SessionInfo,
+  TermSize,
+  View,
+} from "../events.ts";
+
+/** The right to type and resize. Void from the moment another takes it, the session ends or its holder is kicked. */
+export interface Keyboard {
+  /** Resolves when the target took the bytes over. Throws `keyboard-taken` when this keyboard is void. */
+  write(input: Uint8Array): Promise<void>;
+  /** Throws as `write`. */
+  resize(size: TermSize): void;
+  /** Ends the session by the operator's wish. Throws as `write`. */
+  hangUp(): void;
+}
+
+/** One open stream to a session. It lasts until the signal given to `attach` aborts or the view has ended. */
+export interface Attachment {
+  readonly self: Attached;
+  /** The session as it was at `start`. */
+  readonly info: SessionInfo;
+  readonly start: Position;
+  /** True when the view goes on exactly after the position asked for. */
+  readonly resumed: boolean;
+  /** May be iterated once. Ends after its "ended" item; throws the signal's reason when that aborts. */
+  readonly view: View;
+  /** Only an operator has one. */
+  readonly keyboard: Keyboard | undefined;
+  /** The viewer's terminal has parsed up to here. Throws `invalid` for an offset never sent; a step back is ignored. */
+  acknowledge(offset: number): void;
+}
+
+export interface KickResult {
+  readonly outcome: "ended" | "already-ended" | "unreachable";
+  /** Watchers whose stream took the last word. */
+  readonly watchersTold: number;
+  readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };
+}
+
+/** How an attachment wishes to be served. */
+export interface AttachOptions {
+  readonly from?: Position | undefined;
+  /** False: bytes count as acknowledged when the stream took them. Watchers never acknowledge. */
+  readonly acks?: boolean;
+  /** The operator's own size; applied before the view begins. */
+  readonly size?: TermSize | undefined;
+}
+
+export interface LiveSession {
+  readonly info: SessionInfo;
+  /** Aborting `signal` detaches. An operator takes the keyboard over from his former stream. */
+  attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment>;
+  /**
+   * Answers only with what is known: a silence is "unreachable", never "ended". Repeating it is harmless. Throws
+   * `not-found` for an attachment that is not here.
+   */
+  kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult>;
+}

@@ -1,0 +1,178 @@
+/** A login shell in a pty for the demo target: by node-pty's addon, or by script(1) where that does not load. */
+import { spawn } from "node:child_process";
+import { readFileSync, readlinkSync, write } from "node:fs";
+import { createRequire } from "node:module";
+import { userInfo } from "node:os";
+import { type Readable, Writable } from "node:stream";
+import { ReadStream } from "node:tty";
+import type { TermSize } from "../events.ts";
+
+/** How the shell ended: a code, or the number of a signal. */
+export interface ShellEnd {
+  readonly code: number;
+  readonly signal: number;
+}
+
+export interface DemoPty {
+  /** What the shell writes; not reading makes it block. Ends, or fails with EIO, when nothing has the pty open any more. */
+  readonly output: Readable;
+  /** What the shell reads. */
+  readonly input: Writable;
+  readonly ended: Promise<ShellEnd>;
+  resize(size: TermSize): void;
+  /** The shell gets SIGHUP. */
+  hangUp(): void;
+}
+
+export interface DemoPtyOptions {
+  readonly size: TermSize;
+  readonly term: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** "script" leaves the addon out. */
+  readonly by?: "any" | "script";
+}
+
+/** What the addon of node-pty gives. Used directly: the package throws unread output away 200 ms after the exit. */
+interface PtyAddon {
+  fork(
+    file: string,
+    args: readonly string[],
+    env: readonly string[],
+    folder: string,
+    cols: number,
+    rows: number,
+    uid: number,
+    gid: number,
+    utf8: boolean,
+    helperPath: string,
+    onExit: (code: number, signal: number) => void,
+  ): { readonly fd: number; readonly pid: number };
+  resize(fd: number, cols: number, rows: number): void;
+}
+
+/** Starts this machine's user's login shell in a new pty. */
+export function openDemoPty(options: DemoPtyOptions): DemoPty {
+  const addon = options.by === "script" ? undefined : loadAddon();
+  return addon === undefined ? openByScript(options) : openByAddon(addon, options);
+}
+
+function loadAddon(): PtyAddon | undefined {
+  try {
+    const require = createRequire(import.meta.url);
+    const { requireBinary } = require("@lydell/node-pty/requireBinary.js") as { requireBinary(file: string): PtyAddon };
+    return requireBinary("pty.node");
+  } catch {
+    return undefined; // an optional dependency, not built for every platform
+  }
+}
+
+function shellOf(options: DemoPtyOptions): { file: string; folder: string; env: Record<string, string> } {
+  const user = userInfo();
+  const file = user.shell ?? "/bin/sh";
+  // A login shell makes its own surroundings; nothing of the bastion's environment may leak into it.
+  const env = {
+    ...options.env,
+    HOME: user.homedir,
+    USER: user.username,
+    LOGNAME: user.username,
+    SHELL: file,
+    TERM: options.term,
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  };
+  return { file, folder: user.homedir, env };
+}
+
+function openByAddon(addon: PtyAddon, options: DemoPtyOptions): DemoPty {
+  const { file, folder, env } = shellOf(options);
+  const { size } = options;
+  const ended = Promise.withResolvers<ShellEnd>();
+  const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const onExit = (code: number, signal: number) => ended.resolve({ code, signal });
+  const { fd, pid } = addon.fork(file, ["-l"], pairs, folder, size.cols, size.rows, -1, -1, true, "", onExit);
+  const output = new ReadStream(fd);
+  return {
+    output,
+    input: openInput(fd, () => output.destroyed),
+    ended: ended.promise,
+    resize(to) {
+      if (!output.destroyed) addon.resize(fd, to.cols, to.rows);
+    },
+    hangUp() {
+      signalGroup(pid, "SIGHUP");
+      output.destroy();
+    },
+  };
+}
+
+/** Not by the tty stream: its writes block this process until the shell reads, which may wait for us to read. */
+function openInput(fd: number, gone: () => boolean): Writable {
+  return new Writable({
+    highWaterMark: 65_536, // 64 KiB
+    write(chunk: Buffer, _encoding, done) {
+      const send = (bytes: Buffer) => {
+        if (gone()) {
+          done();
+          return;
+        }
+        write(fd, bytes, (error, written) => {
+          if (error?.code === "EAGAIN") setTimeout(send, 5, bytes);
+          else if (error !== null || written >= bytes.length) done();
+          else send(bytes.subarray(written));
+        });
+      };
+      send(chunk);
+    },
+  });
+}
+
+function openByScript(options: DemoPtyOptions): DemoPty {
+  const { file, folder, env } = shellOf(options);
+  const { size } = options;
+  const ended = Promise.withResolvers<ShellEnd>();
+  const command = `stty rows ${size.rows} cols ${size.cols}; exec '${file.replaceAll("'", "'\\''")}' -l`;
+  const child = spawn("script", ["-qefc", command, "/dev/null"], {
+    cwd: folder,
+    env: { ...env, SHELL: "/bin/sh" },
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  child.on("error", () => ended.resolve({ code: 127, signal: 0 }));
+  // script passes a signal's number on as 128 + number, as shells do.
+  child.on("exit", (code) => ended.resolve({ code: code ?? 1, signal: 0 }));
+  return {
+    output: child.stdout,
+    input: child.stdin,
+    ended: ended.promise,
+    resize(to) {
+      const slave = slaveBelow(child.pid);
+      if (slave === undefined) return;
+      spawn("stty", ["-F", slave, "rows", String(to.rows), "cols", String(to.cols)], { stdio: "ignore" }).on(
+        "error",
+        () => {},
+      );
+    },
+    hangUp() {
+      child.kill("SIGTERM"); // script hangs its shell up
+      child.stdin.destroy();
+      child.stdout.destroy();
+    },
+  };
+}
+
+/** The terminal of script's child. */
+function slaveBelow(pid: number | undefined): string | undefined {
+  try {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    const slave = readlinkSync(`/proc/${child}/fd/0`);
+    return slave.startsWith("/dev/pts/") ? slave : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // gone already
+  }
+}

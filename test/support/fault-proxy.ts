@@ -1,0 +1,95 @@
+/** A TCP proxy on loopback that does to a connection what bad networks do. */
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+export interface FaultProxy extends AsyncDisposable {
+  readonly port: number;
+  /** Connections taken so far. */
+  readonly taken: number;
+  /** Connections whose near side is still there. */
+  readonly open: number;
+  /** From now on forwards nothing either way and passes no end on: a half-open connection. */
+  freeze(): void;
+  /** Resets the near side of every connection. */
+  reset(): void;
+  /** Ends the near side of every connection cleanly. */
+  finish(): void;
+}
+
+export interface FaultProxyOptions {
+  /** Cuts what passes into pieces of at most so many bytes, each sent on its own. */
+  readonly chopBytes?: number;
+  /** Ends of the near side are not passed on, and never answered. */
+  readonly swallowFin?: boolean;
+}
+
+export async function openFaultProxy(toPort: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let frozen = false;
+  let taken = 0;
+  const pump = (from: Socket, to: Socket) => {
+    from.on("error", () => {});
+    from.on("data", async (data) => {
+      if (frozen) return;
+      from.pause();
+      const step = options.chopBytes ?? data.length;
+      for (let at = 0; at < data.length && !to.destroyed && !frozen; at += step) {
+        const piece = data.subarray(at, at + step);
+        const flushed = to.write(piece) || to.destroyed || once(to, "drain").catch(() => {});
+        await flushed;
+        // Each piece in a turn of its own, so that it travels as a segment of its own.
+        if (step < data.length) await new Promise((resolve) => setImmediate(resolve));
+      }
+      from.resume();
+    });
+  };
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
+    taken++;
+    const far = connect({ port: toPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    pump(near, far);
+    pump(far, near);
+    near.on("end", () => {
+      if (!frozen && options.swallowFin !== true) far.end();
+    });
+    far.on("end", () => {
+      if (!frozen && options.swallowFin !== true) near.end();
+    });
+    near.on("close", () => {
+      pairs.delete(pair);
+      if (!frozen) far.destroy();
+    });
+    far.on("close", () => {
+      if (!frozen && options.swallowFin !== true) near.destroy();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    get taken() {
+      return taken;
+    },
+    get open() {
+      return pairs.size;
+    },
+    freeze() {
+      frozen = true;
+    },
+    reset() {
+      for (const [near] of pairs) near.resetAndDestroy();
+    },
+    finish() {
+      for (const [near] of pairs) near.end();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const [near, far] of pairs) {
+        near.destroy();
+        far.destroy();
+      }
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** A whole bastion for one test: port 0, its own folder, and a failure when the test leaves something behind. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bearer, type Clients, createClients } from "../../proto/client/index.ts";
+import { createNodeTransport } from "../../proto/client/node-transport.ts";
+import type { RoleName } from "../../server/access/policy.ts";
+import { digestOf } from "../../server/access/tokens.ts";
+import { type Bastion, type BastionOptions, openBastion } from "../../server/bastion.ts";
+import { type Config, parseConfig, readConfig } from "../../server/config.ts";
+import { createLog } from "../../server/log.ts";
+import type { Target } from "../../server/target/target.ts";
+import { until } from "./until.ts";
+
+export interface TestBastionOptions extends Partial<Omit<BastionOptions, "config" | "targets">> {
+  readonly targets?: readonly Target[];
+  readonly config?: Partial<Config>;
+  /** Further principals by name; each gets the token "token-NAME". */
+  readonly principals?: Readonly<Record<string, readonly RoleName[]>>;
+}
+
+export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbol.asyncDispose> {
+  /** Clients with the local token, or the token given, on a connection of their own, closed with the bastion. */
+  clients(token?: string): Clients;
+  readonly folder: string;
+}
+
+/** Disposing fails when a session is live that no test ended, or a handle of the bastion stays open. */
+export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
+  const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
+  const { targets = [], principals = {}, config: changes = {}, ...rest } = options;
+  const config: Config = {
+    ...readConfig(undefined, { HOME: folder, XDG_STATE_HOME: join(folder, "state") }),
+    listen: { host: "127.0.0.1", port: 0, names: [] },
+    node: "test",
+    principals: Object.entries(principals).map(([name, roles]) => ({
+      name,
+      roles: [...roles],
+      tokenSha256: digestOf(`token-${name}`).toString("hex"),
+    })),
+    ...changes,
+  };
+  const bastion = await openBastion({
+    log: createLog(process.env["BARTIZAN_TEST_LOG"] === undefined ? "silent" : "debug"),
+    ...rest,
+    config,
+    targets: () => targets,
+  });
+  const transports: Disposable[] = [];
+  return {
+    ...bastion,
+    folder,
+    clients(token = bastion.token) {
+      const transport = createNodeTransport({ baseUrl: bastion.url, interceptors: [bearer(token)] });
+      transports.push(transport);
+      return createClients(transport);
+    },
+    async [Symbol.asyncDispose]() {
+      try {
+        const left = bastion.registry.list().map(({ id, state }) => `${id} (${state})`);
+        for (const transport of transports) transport[Symbol.dispose]();
+        await bastion[Symbol.asyncDispose]();
+        await until(() => bastion.registry.size === 0, "the registry is empty");
+        if (left.length > 0) throw new Error(`the test left sessions behind: ${left.join(", ")}`);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** The parsed text of a config, or a throw with its problems. */
+export function configOf(text: string): object {
+  const parsed = parseConfig(text);
+  if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.file;
+}
