@@ -34,6 +34,9 @@ function hintFor(fault: CallFault, server: string): string {
     case "not-found":
       return "`bartizan sessions` and `bartizan targets` show what there is.";
     case "connection":
+      // The server guards against names that are not its own (DNS rebinding).
+      if (fault.message === "HTTP 421")
+        return `The server at ${server} does not go by this name; see listen.names in its config.`;
       return `Is the server running at ${server}? \`bartizan doctor\` looks for the cause; --server names another one.`;
     case "internal":
       return fault.logId === "" ? "The server's log has the details." : `The server's log has it as ${fault.logId}.`;

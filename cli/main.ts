@@ -13,13 +13,16 @@ import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
 import { watchCommand } from "./watch.ts";
 
-process.exit(await run(process.argv.slice(2)));
+const program = new Command("bartizan");
+const frame = createFrame(surroundings(), () => program.opts<ApiFlags>());
+const code = await run(process.argv.slice(2));
+// A terminal that takes nothing would hold an exit up for ever; a signal's own end does not wait for it.
+if (frame.output.busy && code > 128 && code < 160) process.kill(process.pid, code - 128);
+await frame.output.drained();
+process.exit(code);
 
-/** The exit code; everything that was printed is out when it resolves. */
+/** The exit code of the command in `args`. */
 async function run(args: readonly string[]): Promise<number> {
-  const around = surroundings();
-  const program = new Command("bartizan");
-  const frame = createFrame(around, () => program.opts<ApiFlags>());
   let code: number = exitCodes.ok;
   build(program, frame, (result) => {
     code = result;
@@ -34,8 +37,6 @@ async function run(args: readonly string[]): Promise<number> {
     const complaint = complaintOf(error, whichServer(frame));
     process.stderr.write(complaintLines(complaint));
     return complaint.exitCode;
-  } finally {
-    await frame.output.drained();
   }
 }
 

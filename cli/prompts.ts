@@ -25,9 +25,8 @@ export async function askOnTerminal(
   }
   if (prompt.kind === PromptKind.HOST_KEY) {
     const key = prompt.hostKey;
-    say(`The host key of ${printable(key?.host ?? "the target")} is not known here:\r\n`);
-    say(`  ${printable(key?.type ?? "")} ${printable(key?.fingerprint ?? "")}\r\n`);
-    say("Compare it with what the host's owner tells you.\r\n");
+    if (prompt.title === "") say(`The host key of ${printable(key?.host ?? "the target")} is not known here.\r\n`);
+    say(`  ${printable(key?.host ?? "")} ${printable(key?.type ?? "")} ${printable(key?.fingerprint ?? "")}\r\n`);
     for (;;) {
       const word = await readLine("Is it the right one, and to be remembered? (yes/no) ", true, keys, say, signal);
       if (/^yes$/i.test(word.trim())) return { promptId: prompt.id, accepted: true, answers: [] };

@@ -58,7 +58,7 @@ export async function pipeShell(frame: Frame, client: SessionClient, open: Shell
       case "key-frame":
         heardAtMs = performance.now();
         heard();
-        await frame.output.write(event.bytes);
+        await frame.output.writeUnless(life.signal, event.bytes);
         break;
       case "notice":
         if (event.about !== "connecting") frame.tell(printable(event.text, 4000));

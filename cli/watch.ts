@@ -43,7 +43,9 @@ async function watch(frame: Frame, given: string): Promise<number> {
     life.abort();
   });
   const events = openWatch(api.clients.sessions, { sessionId, signal: life.signal });
-  const ended = stdoutIsTty() ? await onTerminal(frame, events, () => life.abort()) : await toPipe(frame, events);
+  const ended = stdoutIsTty()
+    ? await onTerminal(frame, events, () => life.abort())
+    : await toPipe(frame, events, life.signal);
   if (ended === undefined) return left;
   frame.tell(`[session ${printable(sessionId)} ${endWords(ended.cause)}]`);
   return watchExitCode(ended.cause);
@@ -52,11 +54,16 @@ async function watch(frame: Frame, given: string): Promise<number> {
 type EndedEvent = Extract<AttachmentEvent, { kind: "ended" }>;
 
 /** For a pipe: the output's bytes, without what could drive a terminal that shows them later. */
-async function toPipe(frame: Frame, events: AsyncIterable<AttachmentEvent>): Promise<EndedEvent | undefined> {
+async function toPipe(
+  frame: Frame,
+  events: AsyncIterable<AttachmentEvent>,
+  signal: AbortSignal,
+): Promise<EndedEvent | undefined> {
   const filter = createOutputFilter();
   for await (const event of events) {
-    if (event.kind === "output" || event.kind === "key-frame") await frame.output.write(filter.feed(event.bytes));
-    else if (event.kind === "ended") return event;
+    if (event.kind === "output" || event.kind === "key-frame") {
+      await frame.output.writeUnless(signal, filter.feed(event.bytes));
+    } else if (event.kind === "ended") return event;
     else if (event.kind === "reconnecting" && event.attempt === 1) frame.tell("[connection lost; trying again]");
     else if (event.kind === "reconnected") frame.tell("[connected again]");
   }

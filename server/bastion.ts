@@ -10,7 +10,7 @@ import { createAdapter } from "./front/adapter.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import type { Log } from "./log.ts";
-import { createRoutes } from "./rpc/routes.ts";
+import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
@@ -72,7 +72,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
   });
   const shutdown = new AbortController();
-  const router = createRoutes({
+  const { router, streams, guard: authorise } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto },
     callerOf: (given) => callerOf(entries, given),
     graceMs: config.graceSeconds * 1000,
@@ -95,7 +95,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       },
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
-        return createAdapter({ router, log, pages, guard: createHostGuard([...known, ...names], bound) });
+        const direct = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
+        return createAdapter({ router, streams, direct, log, pages, guard: createHostGuard([...known, ...names], bound) });
       },
       clock,
       log,

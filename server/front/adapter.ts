@@ -5,6 +5,8 @@ import { Code, ConnectError, type ConnectRouter, createContextValues } from "@co
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Log } from "../log.ts";
 import { type Peer, peerKey } from "../rpc/guard.ts";
+import type { StreamMethod } from "../rpc/stream-method.ts";
+import { type DirectNeeds, isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -16,13 +18,16 @@ export type PlainPages = Readonly<Record<string, () => { readonly status: number
 
 export interface AdapterNeeds {
   readonly router: ConnectRouter;
+  /** Calls that go without the library, by path. */
+  readonly streams: ReadonlyMap<string, StreamMethod>;
+  readonly direct: DirectNeeds;
   readonly guard: HostGuard;
   readonly pages: PlainPages;
   readonly log: Log;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
-export function createAdapter({ router, guard, pages, log }: AdapterNeeds): RequestListener {
+export function createAdapter({ router, streams, direct, guard, pages, log }: AdapterNeeds): RequestListener {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
     // Errors of a response that its client left are not ours to handle, only not to crash on.
@@ -36,6 +41,9 @@ export function createAdapter({ router, guard, pages, log }: AdapterNeeds): Requ
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
       const handler = handlers.get(path);
       if (handler === undefined) return plain(request, response, Object.hasOwn(pages, path) ? pages[path] : undefined);
+      const stream = streams.get(path);
+      if (stream !== undefined && "stream" in request && isDirect(request.method, request.headers))
+        return void serveDirect(request.stream, request.headers, stream, peer, direct);
       const values = createContextValues().set(peerKey, peer);
       const universal = universalRequestFromNodeRequest(request, response, undefined, values);
       handler(universal)

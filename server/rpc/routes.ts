@@ -1,5 +1,5 @@
 /** Builds the one router: every service, behind the guard, with the limits that every call keeps. */
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
@@ -13,6 +13,7 @@ import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
 import { createSessionService } from "./session-service.ts";
+import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
 import { createTargetService } from "./target-service.ts";
 
 export interface RoutesNeeds {
@@ -29,23 +30,35 @@ export interface RoutesNeeds {
   readonly shutdown: AbortSignal;
 }
 
+export interface Routes {
+  readonly router: ConnectRouter;
+  /** Shell and Watch, to be served without the library where that is possible. */
+  readonly streams: ReadonlyMap<string, StreamMethod>;
+  /** Who calls, and may he: for calls that do not pass through the router. */
+  readonly guard: (context: HandlerContext) => void;
+}
+
+export const maxMessageBytes = 256 * 1024;
+
 /** Throws when a method has no row in the policy table. */
-export function createRoutes(needs: RoutesNeeds): ConnectRouter {
+export function createRoutes(needs: RoutesNeeds): Routes {
   const { registry, clock, log, targets, callerOf, graceMs, shutdown } = needs;
+  const guard = createGuard(callerOf, log);
   const router = createConnectRouter({
     // Compression costs 12 to 17 times the CPU on terminal frames.
     acceptCompression: [],
-    readMaxBytes: 256 * 1024,
+    readMaxBytes: maxMessageBytes,
     writeMaxBytes: 1024 * 1024,
     shutdownSignal: shutdown,
-    requestGate: createGuard(callerOf, log),
+    requestGate: guard,
     interceptors: [errorInterceptor(log)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const kicks = new Kicks(registry, clock, log);
-  router.service(SessionService, createSessionService({ registry, findTarget, graceMs, kicks }));
+  const sessions = createSessionService({ registry, findTarget, graceMs, kicks });
+  router.service(SessionService, sessions);
   router.service(TargetService, createTargetService(targets));
   router.service(AccessService, createAccessService(needs));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
-  return router;
+  return { router, guard, streams: createStreamMethods(sessions) };
 }

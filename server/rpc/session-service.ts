@@ -17,6 +17,7 @@ import { noSuchSession } from "./errors.ts";
 import { callerOfCall } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
+import type { StreamImplementations } from "./stream-method.ts";
 import { endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
@@ -29,7 +30,9 @@ const wireOutcome = {
   unreachable: KickOutcome.UNREACHABLE,
 } as const;
 
-export function createSessionService(needs: SessionServiceNeeds): ServiceImpl<typeof SessionService> {
+export function createSessionService(
+  needs: SessionServiceNeeds,
+): ServiceImpl<typeof SessionService> & StreamImplementations {
   const { registry, kicks } = needs;
   return {
     shell: (requests, context) => shell(requests, context, needs),

@@ -1,6 +1,6 @@
 /** Writes the cells of a buffer: text, blanks with a background, wrap flags, half characters; onto a cleared screen. */
 import { defaultStyle, type Pen, styleOf } from "./key-frame-pen.ts";
-import { type Buffer, bgFlag, type Core, colour, content, type Line } from "./xterm-internals.ts";
+import { type Buffer, type Core, colour, content, type Line } from "./xterm-internals.ts";
 
 const coloursOnly = colour.mode | colour.value;
 /** Hostile output stacks millions of combining characters on one cell. */
@@ -22,7 +22,9 @@ export function writeRows(core: Core, buffer: Buffer, pen: Pen, out: string[]): 
   for (let row = 1; row < rows; row++) {
     const line = lineAt(row);
     const above = lineAt(row - 1);
-    if (line?.isWrapped && above !== undefined && !wrapsByItself(above, line)) forced.push(row);
+    if (!line?.isWrapped || above === undefined) continue;
+    // A styled blank at the edge is made first, away from the flow.
+    if (isStyledBlank(line, cols - 1) || !wrapsByItself(above, line)) forced.push(row);
   }
   for (const row of forced) {
     // Two blanks over the edge set the flag of the second row; ECH takes them away again and leaves the flag.
@@ -102,7 +104,7 @@ function isStyledBlank(line: Line, column: number): boolean {
   const word = line._data[column * 3] ?? 0;
   if ((word & content.any) !== 0 || word >>> content.widthShift !== 1) return false;
   const { fg, bg } = styleOf(line, column);
-  return fg !== 0 || (bg & ~coloursOnly & ~bgFlag.extended) !== 0;
+  return fg !== 0 || (bg & ~coloursOnly) !== 0;
 }
 
 /** How many blanks of one style start at `column`. */

@@ -2,7 +2,7 @@
 
 import { createPen, type Pen, type Style, styleOf } from "./key-frame-pen.ts";
 import { writeRows } from "./key-frame-rows.ts";
-import { type Buffer, type Charset, type Core, content, joinStateOf, type Line } from "./xterm-internals.ts";
+import { type Buffer, bgFlag, type Charset, type Core, content, joinStateOf, type Line } from "./xterm-internals.ts";
 
 /** What xterm.js does not keep itself: collected by hooks, as strings that are safe inside an OSC. */
 export interface Colours {
@@ -125,12 +125,15 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
   const { origin } = core.coreService.decPrivateModes;
   const moveTo = (x: number) => out.push(`\x1b[${buffer.y - (origin ? buffer.scrollTop : 0) + 1};${x + 1}H`);
   const penNow = core._inputHandler._curAttrData;
-  const style: Style = { fg: penNow.fg, bg: penNow.bg, ext: penNow.extended._ext, urlId: penNow.extended.urlId };
+  // DECRC brings back a pen without its link, yet xterm.js remembers the link until the next SGR: prints are without it.
+  const urlId = (penNow.bg & bgFlag.extended) === 0 ? 0 : penNow.extended.urlId;
+  const style: Style = { fg: penNow.fg, bg: penNow.bg, ext: penNow.extended._ext, urlId };
   const line = buffer.lines.get(buffer.ybase + buffer.y);
   const join = joinStateOf(core);
   const past = buffer.x >= core.cols;
   const start = line === undefined || (!past && join === 0) ? -1 : glyphBefore(line, Math.min(buffer.x, core.cols));
-  if (line === undefined || start < 0) {
+  // A wide character that autowrap off has swallowed was "printed" too: then another glyph stands there.
+  if (line === undefined || start < 0 || (!past && !endsAt(line, start, buffer.x, style))) {
     charsets();
     moveTo(Math.min(buffer.x, core.cols - 1));
     pen.set(style, "pen");
@@ -138,7 +141,7 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
   }
   // Only printing puts the cursor past the last column, and only printing lets a combining character join: print the
   // glyph before the cursor once more. After a print the pen is the glyph's own style, and nothing may follow.
-  const text = line.getString(start).slice(0, 64) || " ";
+  const text = line.getString(start).slice(0, 64) || (isBlank(line) ? " \x1b[2K" : " ");
   const width = (line._data[start * 3] ?? 0) >>> content.widthShift || 1;
   const print = () => out.push(core.coreService.modes.insertMode ? `\x1b[${width}P${text}` : text);
   if (join !== 0 || recalled) {
@@ -153,6 +156,23 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
     charsets();
     pen.set(style, "pen");
   }
+}
+
+/** Whether a glyph in this style stands at `x` and reaches to `end`. */
+function endsAt(line: Line, x: number, end: number, style: Style): boolean {
+  const word = line._data[x * 3] ?? 0;
+  const { fg, bg } = styleOf(line, x);
+  return (
+    (word & content.any) !== 0 && x + (word >>> content.widthShift) === end && ((fg ^ style.fg) | (bg ^ style.bg)) === 0
+  );
+}
+
+/** EL and ED leave the cursor past the last column of a row that is blank all over. */
+function isBlank(line: Line): boolean {
+  for (let x = 0; x < line.length; x++) {
+    if (((line._data[x * 3] ?? 0) & content.any) !== 0 || line._data[x * 3 + 2] !== line._data[2]) return false;
+  }
+  return true;
 }
 
 /** Column of the glyph that ends before column `x`; a wide one starts two columns before. */

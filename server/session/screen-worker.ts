@@ -7,6 +7,7 @@ import { charsetNames, createScreenModel, type NewTerminal, type ScreenModel } f
 interface Running {
   readonly job: Job;
   readonly model: ScreenModel;
+  readonly bytes: Buffer;
   at: number;
   resizes: number;
   spentMs: number;
@@ -66,7 +67,9 @@ function start(job: Job): Running {
     kept?.model[Symbol.dispose]();
     model = createScreenModel(newTerminal, names, job.size, { bytes: job.base, approximate: job.approximate });
   }
-  return { job, model, at: 0, resizes: 0, spentMs: 0 };
+  // A Buffer searches by memchr, a plain Uint8Array byte by byte.
+  const { buffer, byteOffset, byteLength } = job.bytes;
+  return { job, model, bytes: Buffer.from(buffer, byteOffset, byteLength), at: 0, resizes: 0, spentMs: 0 };
 }
 
 /** One slice of each job after the other; other messages get in between two turns. */
@@ -96,7 +99,8 @@ function turn(): void {
 }
 
 function advance(run: Running, startMs: number): boolean {
-  const { bytes, resizes } = run.job;
+  const { bytes } = run;
+  const { resizes } = run.job;
   for (;;) {
     const resize = resizes[run.resizes];
     const to = resize === undefined ? bytes.length : resize.at;

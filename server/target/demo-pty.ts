@@ -87,7 +87,11 @@ function openByAddon(addon: PtyAddon, options: DemoPtyOptions): DemoPty {
   const { size } = options;
   const ended = Promise.withResolvers<ShellEnd>();
   const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const onExit = (code: number, signal: number) => ended.resolve({ code, signal });
+  let gone = false;
+  const onExit = (code: number, signal: number) => {
+    gone = true;
+    ended.resolve({ code, signal });
+  };
   const { fd, pid } = addon.fork(file, ["-l"], pairs, folder, size.cols, size.rows, -1, -1, true, "", onExit);
   const output = new ReadStream(fd);
   return {
@@ -98,7 +102,7 @@ function openByAddon(addon: PtyAddon, options: DemoPtyOptions): DemoPty {
       if (!output.destroyed) addon.resize(fd, to.cols, to.rows);
     },
     hangUp() {
-      signalGroup(pid, "SIGHUP");
+      if (!gone) signalGroup(pid, "SIGHUP"); // later the number may be somebody else's
       output.destroy();
     },
   };

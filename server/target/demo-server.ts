@@ -152,17 +152,22 @@ function sayEnd(channel: ServerChannel, end: ShellEnd): void {
   channel.end();
 }
 
-// A Ctrl-C in the bastion's terminal reaches this process too, and must leave the shells to the bastion's own end.
-process.on("SIGINT", () => {});
-process.on("SIGTERM", () => {});
-const open = new Set<DemoPty>();
-process.on("disconnect", () => {
-  for (const pty of open) pty.hangUp();
-  process.exit(0);
-});
-process.once("message", (start: DemoStart) => {
-  serve(start, open).then(
-    (ready) => process.send?.(ready),
-    () => process.exit(1),
-  );
-});
+function main(): void {
+  // A Ctrl-C in the bastion's terminal reaches this process too, and must leave the shells to the bastion's own end.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => {});
+  const open = new Set<DemoPty>();
+  process.on("disconnect", () => {
+    for (const pty of open) pty.hangUp();
+    process.exit(0);
+  });
+  process.once("message", (start: DemoStart) => {
+    serve(start, open).then(
+      // A parent that has gone meanwhile is no error: the disconnect says it.
+      (ready) => process.send?.(ready, () => {}),
+      () => process.exit(1),
+    );
+  });
+}
+
+main();

@@ -30,6 +30,7 @@ const healthyMs = 10_000;
 
 /** Resolves when the demo target can be dialled. Disposing, or `signal`, ends the child and its shells. */
 export async function openDemo(signal: AbortSignal, options: DemoOptions = {}): Promise<Demo> {
+  signal.throwIfAborted();
   const { clock = systemClock, by = "any" } = options;
   const life = linked(signal);
   let child: ChildProcess | undefined;

@@ -8,12 +8,13 @@ const maxFileBytes = 8_388_608; // 8 MiB
 
 /** Every line of the files that exist. A file that cannot be read is a "config" fault: a revocation may stand in it. */
 export async function readKnownHosts(files: readonly string[]): Promise<KnownHost[]> {
-  const found: KnownHost[] = [];
+  const lines: KnownHost[] = [];
   for (const file of new Set(files)) {
     try {
-      const { size } = await stat(file);
-      if (size > maxFileBytes) throw new Error("larger than 8 MiB");
-      found.push(...parseKnownHosts(await readFile(file, "utf8")));
+      const found = await stat(file);
+      if (!found.isFile()) continue; // /dev/null and the like
+      if (found.size > maxFileBytes) throw new Error("larger than 8 MiB");
+      lines.push(...parseKnownHosts(await readFile(file, "utf8")));
     } catch (error) {
       if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) continue;
       const why = error instanceof Error && "code" in error ? String(error.code) : "too large";
@@ -25,7 +26,7 @@ export async function readKnownHosts(files: readonly string[]): Promise<KnownHos
       );
     }
   }
-  return found;
+  return lines;
 }
 
 /**

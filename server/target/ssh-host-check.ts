@@ -79,13 +79,15 @@ export async function openHostCheck(need: HostCheckNeeds): Promise<HostCheck> {
         answered = true;
         answer(good === true);
       };
-      const refuse = (fault: unknown) => {
+      // ssh2 waits for this very call, so it is alive, whatever the dial thinks after the refusal.
+      const refuseNow = (fault: unknown) => {
         need.refuse(fault);
-        once(false);
+        answered = true;
+        answer(false);
       };
       if (accepted !== undefined) {
         if (accepted.equals(given)) once(true);
-        else refuse(changedInSession(name, accepted, given));
+        else refuseNow(changedInSession(name, accepted, given));
         return;
       }
       const blob = Buffer.from(given);
@@ -94,19 +96,19 @@ export async function openHostCheck(need: HostCheckNeeds): Promise<HostCheck> {
         accepted = blob;
         once(true);
       } else if (verdict.kind === "revoked") {
-        refuse(revokedFault(name, blob));
+        refuseNow(revokedFault(name, blob));
       } else if (verdict.kind === "changed" || verdict.kind === "other-type") {
-        refuse(changedFault(name, blob, verdict.known, verdict.kind, pins));
+        refuseNow(changedFault(name, blob, verdict.known, verdict.kind, pins));
       } else {
         askOperator(blob).then((yes) => {
           if (!yes) {
-            refuse(unknownFault(name, blob));
+            need.refuse(unknownFault(name, blob));
             return;
           }
           accepted = blob;
           toStore = true;
           once(true);
-        }, refuse);
+        }, need.refuse);
       }
     },
     async store() {

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import ssh2, { type Algorithms, type Client } from "ssh2";
-import { BartizanFault } from "../errors.ts";
+import { BartizanFault, faultFrom } from "../errors.ts";
 import type { TermSize } from "../events.ts";
 import { type Clock, systemClock } from "../flow/clock.ts";
 import { linked, orAborted } from "../flow/life.ts";
@@ -104,7 +104,12 @@ async function dial(need: DialNeeds): Promise<PtyChannel> {
     using _limit = clock.after(times.promptMs, () =>
       open.end(new BartizanFault("login-abandoned", "Nobody answered the question in time.", "Connect again.")),
     );
-    return await patience.whileAsking(orAborted(ask.question(question, open.signal), open.signal));
+    try {
+      return await patience.whileAsking(orAborted(ask.question(question, open.signal), open.signal));
+    } catch (error) {
+      if (open.signal.aborted || error instanceof BartizanFault) throw error;
+      throw new BartizanFault("login-abandoned", "The operator is gone.", "Connect again.", error);
+    }
   };
   const hosts = await openHostCheck({ target, put, refuse: life.end, alive: () => !life.signal.aborted });
   const auth = createSshAuth({
@@ -144,7 +149,7 @@ async function dial(need: DialNeeds): Promise<PtyChannel> {
     return channel;
   } catch (error) {
     socket.destroy();
-    throw error;
+    throw life.signal.aborted ? life.signal.reason : faultFrom(error);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The real CLI as a person runs it: in a shell, on a terminal of its own, seen through an emulator. */
 
-import { spawn as spawnChild } from "node:child_process";
+import { type ChildProcess, spawn as spawnChild } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { spawn } from "@lydell/node-pty";
 import xterm from "@xterm/headless";
@@ -17,6 +17,9 @@ export interface CliEnv {
 export interface CliInPty extends AsyncDisposable {
   type(keys: string): void;
   resize(cols: number, rows: number): void;
+  /** As Ctrl-S does: the terminal takes no more output. */
+  stop(): void;
+  go(): void;
   /** Process id of the CLI itself, once it runs. */
   pid(): Promise<number>;
   /** The lines of the screen. */
@@ -36,7 +39,7 @@ function environment({ url, token, folder }: CliEnv): Record<string, string> {
 
 /** Starts `bartizan ARGS` from an interactive-like shell that reports its exit code and the terminal's state after it. */
 export function cliInPty(args: readonly string[], env: CliEnv, cols = 80, rows = 24): CliInPty {
-  const script = `stty -a > "$HOME/tty-before"; sh -c 'echo "pid=$$"; exec "$@"' sh "$@"; code=$?; echo; stty -a; echo "code=$code;"; cat > /dev/null`;
+  const script = `trap : INT; stty -a > "$HOME/tty-before"; sh -c 'echo "pid=$$"; exec "$@"' sh "$@"; code=$?; echo; stty -a; echo "code=$code;"; cat > /dev/null`;
   const pty = spawn("/bin/sh", ["-c", script, "sh", process.execPath, main, ...args], {
     ...{ cols, rows, encoding: null },
     env: environment(env),
@@ -62,6 +65,8 @@ export function cliInPty(args: readonly string[], env: CliEnv, cols = 80, rows =
   };
   return {
     type: (keys) => pty.write(keys),
+    stop: () => pty.pause(),
+    go: () => pty.resume(),
     resize(nextCols, nextRows) {
       terminal.resize(nextCols, nextRows);
       pty.resize(nextCols, nextRows);
@@ -96,6 +101,11 @@ export interface CliRun {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** `bartizan ARGS` with pipes that nobody reads. The caller ends it. */
+export function spawnCli(args: readonly string[], env: CliEnv): ChildProcess {
+  return spawnChild(process.execPath, [main, ...args], { env: environment(env), cwd: env.folder });
 }
 
 /** `bartizan ARGS` with pipes. */

@@ -3,7 +3,11 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { parseConfig } from "../../server/config.ts";
+import { faultWords } from "../../server/errors.ts";
+import { codeOf } from "../../server/rpc/errors.ts";
 import { root } from "./sources.ts";
 
 const baseline = join(root, "test", "fixtures", "contract.binpb");
@@ -53,4 +57,18 @@ test("the generated code is what the contract generates", () => {
         .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name), "utf8")]),
     );
   expect(generated(root)).toEqual(generated(copy.folder));
+});
+
+test("docs/errors.md tells every fault with the code it has on the wire", () => {
+  const page = readFileSync(join(root, "docs", "errors.md"), "utf8");
+  const told = [...page.matchAll(/^\| `([a-z-]+)` \| (\w+) \|/gm)].map(([, word, code]) => `${word} ${code}`);
+  const snake = (name: string) => name.replace(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
+  expect(told).toEqual(faultWords.map((word) => `${word} ${snake(Code[codeOf[word]])}`));
+});
+
+test("the example in docs/config.md is a config that the server takes", () => {
+  const example = /```yaml\n([\s\S]*?)```/.exec(readFileSync(join(root, "docs", "config.md"), "utf8"))?.[1] ?? "";
+  const digest = example.replace("64 hexadecimal digits", "0".repeat(64));
+  expect(digest).not.toBe(example);
+  expect(parseConfig(digest)).toHaveProperty("file.targets.0.name", "web1");
 });

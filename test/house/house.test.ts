@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { expect, test } from "vitest";
-import { filesBelow, readSources, root, type Source } from "./sources.ts";
+import { filesBelow, type Import, importsOf, readSources, root, type Source } from "./sources.ts";
 
 const sources = readSources();
 const product = sources.filter(({ path }) => /^(server|cli|web|proto)\//.test(path));
@@ -41,7 +41,7 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
     files: [/^server\/session\/screen-worker\.ts$/, /^cli\/crop\.ts$/],
     types: "free",
   },
-  { what: /node-pty$/, within: product, files: [/^server\/target\/demo-server\.ts$/], types: "free" },
+  { what: /node-pty$/, within: product, files: [/^server\/target\/demo-pty\.ts$/], types: "free" },
   { what: /^@connectrpc\/connect\/protocol/, within: product, files: [/^server\/(front|rpc)\//] },
   {
     what: /^@connectrpc\/connect-node$/,
@@ -71,7 +71,11 @@ const words: readonly { what: RegExp; within: readonly Source[]; files: readonly
     what: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bset(Timeout|Interval)\(/,
     within: inServer,
     // The demo server and the screen worker are programs of their own.
-    files: [/^server\/flow\/clock\.ts$/, /^server\/target\/demo-server\.ts$/, /^server\/session\/screen-worker\.ts$/],
+    files: [
+      /^server\/flow\/clock\.ts$/,
+      /^server\/target\/demo-(server|pty)\.ts$/,
+      /^server\/session\/screen-worker\.ts$/,
+    ],
   },
   { what: /\bMath\.random\(/, within: inServer, files: [] },
   {
@@ -80,6 +84,10 @@ const words: readonly { what: RegExp; within: readonly Source[]; files: readonly
     files: [],
   },
 ];
+
+function touches({ what, library }: Import, door: RegExp): boolean {
+  return door.test(what) || (library !== undefined && door.test(library));
+}
 
 function mayImport(path: string, what: string, typeOnly: boolean): boolean {
   const own = ground.some((each) => path.startsWith(each)) && !path.startsWith("server/flow/");
@@ -94,6 +102,30 @@ function mayImport(path: string, what: string, typeOnly: boolean): boolean {
   return open.flatMap((each) => (each === "ground" ? ground : [each])).some((each) => what.startsWith(each));
 }
 
+test("every form of import is seen for what it is", () => {
+  const code = `import "./a.ts";
+import type { B } from "ssh2";
+import { type C, d } from "@xterm/headless/lib/x.js";
+import {
+  type E,
+} from "../rpc/e.ts";
+export * from "net";
+const f = await import("./f.ts"), g = require("@lydell/node-pty/g.js");`;
+  const seen = importsOf("server/session/x.ts", code).map((each) => [each.library ?? each.what, each.typeOnly]);
+  expect(seen).toEqual([
+    ["server/session/a.ts", false],
+    ["ssh2", true],
+    ["@xterm/headless", false],
+    ["server/rpc/e.ts", true],
+    ["node:net", false],
+    ["server/session/f.ts", false],
+    ["@lydell/node-pty", false],
+  ]);
+  expect(mayImport("server/session/x.ts", "server/rpc/e.ts", true)).toBe(false);
+  expect(mayImport("server/session/x.ts", "server/target/target.ts", true)).toBe(true);
+  expect(mayImport("server/session/x.ts", "server/target/target.ts", false)).toBe(false);
+});
+
 test("each room imports only what the table of rooms allows", () => {
   const wrong = product.flatMap(({ path, imports }) =>
     imports
@@ -107,7 +139,7 @@ test("each thing that can hurt is touched in its one place", () => {
   const byImport = doors.flatMap(({ what, within, files, types }) =>
     within
       .filter(({ path }) => !files.some((file) => file.test(path)))
-      .filter(({ imports }) => imports.some((each) => what.test(each.what) && !(types === "free" && each.typeOnly)))
+      .filter(({ imports }) => imports.some((each) => touches(each, what) && !(types === "free" && each.typeOnly)))
       .map(({ path }) => `${path} imports ${what.source}`),
   );
   const byWord = words.flatMap(({ what, within, files }) =>

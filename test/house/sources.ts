@@ -52,7 +52,8 @@ function readSource(file: string): Source {
   return { path, text, code, lines: text.trimEnd().split("\n").length, imports: importsOf(path, code) };
 }
 
-function importsOf(path: string, code: string): readonly Import[] {
+/** What the file at `path` imports, by any form of import. */
+export function importsOf(path: string, code: string): readonly Import[] {
   const found: Import[] = [];
   const statement = /^\s*(?:import|export)\s+(type\s)?(?:[^;"'`]*?\sfrom\s+)?["']([^"'\n]+)["']/gm;
   for (const [whole, type, from] of code.matchAll(statement)) {

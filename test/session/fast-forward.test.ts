@@ -26,7 +26,7 @@ const plain: Record<string, (r: Random) => string> = {
   bareFeeds: (r) => `stairs${"\n".repeat(r.below(4))}down\x0b\x0c`,
   blankLines: (r) => "\r\n".repeat(r.below(5)),
   latin: () => "caf\u00e9 50\u00b0 \u00a7 \u00e0\r\n",
-  broken: () => "\u00e9".slice(0) + "\x7f\x00 odd\r\n",
+  broken: () => "\x7f\x00 odd\r\n",
 };
 /** What a flood may meet: it must end the skipping, not be skipped. */
 const special: readonly string[] = [
@@ -85,6 +85,8 @@ describe("a terminal that is fast-forwarded", () => {
         if (rarely > 0 && random.below(rarely) === 0) text += random.pick(special);
       }
       text += random.pick(endings);
+      // Wide characters without autowrap: what xterm.js 6 does there depends on how the bytes were split.
+      if (text.includes("\x1b[?7l")) text = text.replace(/[^\x00-\u2fff]/g, "w");
       let bytes = bytesOf(text);
       if (random.below(3) === 0) bytes = bytes.subarray(0, bytes.length - random.below(3));
       const parsed = newTerminal(size);
@@ -134,7 +136,7 @@ describe("a terminal that is fast-forwarded", () => {
 
 describe("simple content ends", () => {
   const cases: Record<string, readonly [string, number]> = {
-    "nowhere in text, colours and erased line ends": ["ab\x1b[1;31m\x1b[K\x07\t\b漢\r\n", 23],
+    "nowhere in text, colours and erased line ends": ["ab\x1b[1;31m\x1b[K\x07\t\b漢\r\n", 20],
     "at another sequence": ["ab\x1b[2Jcd", 2],
     "at an unfinished sequence": ["ab\x1b[3", 2],
     "at a shift": ["abc\x0ed", 3],

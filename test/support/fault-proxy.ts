@@ -12,6 +12,8 @@ export interface FaultProxy extends AsyncDisposable {
   freeze(): void;
   /** Resets the near side of every connection. */
   reset(): void;
+  /** Sends a byte to the near sides: one that is really closed, and not only ended, answers with a reset. */
+  poke(): void;
   /** Ends the near side of every connection cleanly. */
   finish(): void;
 }
@@ -79,6 +81,9 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
     },
     reset() {
       for (const [near] of pairs) near.resetAndDestroy();
+    },
+    poke() {
+      for (const [near] of pairs) near.write("x");
     },
     finish() {
       for (const [near] of pairs) near.end();

@@ -11,14 +11,15 @@ export interface Rig extends AsyncDisposable {
   readonly open: number;
 }
 
-/** Hands every connection to `talk`. */
-export async function openTcpRig(talk: (socket: Socket) => void): Promise<Rig> {
+/** Hands every connection to `talk`; what comes in is read on, so that its end is seen, unless `talk` reads itself. */
+export async function openTcpRig(talk: (socket: Socket) => void, talkReads = false): Promise<Rig> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
     talk(socket);
+    if (!talkReads) socket.on("data", () => {});
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -82,7 +83,7 @@ export async function openSshRig(options: SshRigOptions = {}): Promise<Rig> {
       });
     });
   });
-  const rig = await openTcpRig((socket) => server.injectSocket(socket));
+  const rig = await openTcpRig((socket) => server.injectSocket(socket), true);
   return {
     port: rig.port,
     target: targetAt(rig.port, [pinned]),

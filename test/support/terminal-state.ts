@@ -48,7 +48,7 @@ export function stateOf(terminal: object): TerminalState {
     wraps: shown.map((b) => wrapsOf(core, b)).join(" "),
     cursor: `${Math.min(active.x, core.cols)},${active.y}${handler._parser.precedingJoinState === 0 ? "" : " printed"}`,
     saved: shown.map(savedOf).join(" | "),
-    pen: `${lookOf(pen.fg, pen.bg, pen.extended._ext)} ${linkOf(core, pen.extended.urlId)}`,
+    pen: `${lookOf(pen.fg, pen.bg, pen.extended._ext)} ${linkOf(core, pen.bg & extendedFlag ? pen.extended.urlId : 0)}`,
     charsets: `${glevel} ${setName(charset)} ${[0, 1, 2, 3].map((g) => setName(_charsets[g])).join(" ")}`,
     tabs: shown.map(tabsOf).join(" "),
     region: shown.map((b) => `${b.scrollTop}-${b.scrollBottom}`).join(" "),
@@ -109,7 +109,7 @@ function linkOf(core: Core, urlId: number): string {
 function lookOf(fg: number, bg: number, ext: number): string {
   const flags = `${((fg & ~0x3ff_ffff) >>> 0).toString(16)}.${((bg & ~(0x3ff_ffff | extendedFlag)) >>> 0).toString(16)}`;
   const style = fg & underline ? Math.max(1, bg & extendedFlag ? (ext >>> 26) & 7 : 1) : 0;
-  const lineColour = bg & extendedFlag ? colourOf(ext) : "";
+  const lineColour = style !== 0 && bg & extendedFlag ? colourOf(ext) : "";
   const look = `${flags} ${colourOf(fg)}/${colourOf(bg)} u${style}${lineColour}`;
   return look === "0.0 / u0" ? "" : look;
 }

@@ -1,0 +1,55 @@
+/** The streaming methods whose messages are worth a shorter way than the library's, and how their messages are written. */
+import { type DescMethod, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import {
+  SessionService,
+  type ShellRequest,
+  type ShellResponse,
+  ShellResponseSchema,
+  type WatchRequest,
+  type WatchResponse,
+  WatchResponseSchema,
+} from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { envelope, outputEnvelope } from "./envelope.ts";
+
+/** One method as the front serves it: requests in, enveloped response messages out, in pieces to be written in order. */
+export interface StreamMethod {
+  readonly method: DescMethod;
+  invoke(requests: AsyncIterable<MessageShape<DescMethod["input"]>>, context: HandlerContext): AsyncIterable<Uint8Array[]>;
+}
+
+export interface StreamImplementations {
+  shell(requests: AsyncIterable<ShellRequest>, context: HandlerContext): AsyncIterable<ShellResponse>;
+  watch(request: WatchRequest, context: HandlerContext): AsyncIterable<WatchResponse>;
+}
+
+/** Shell and Watch, by request path. */
+export function createStreamMethods({ shell, watch }: StreamImplementations): ReadonlyMap<string, StreamMethod> {
+  const bySpec: StreamMethod[] = [
+    {
+      method: SessionService.method.shell,
+      async *invoke(requests, context) {
+        for await (const message of shell(requests as AsyncIterable<ShellRequest>, context))
+          yield message.event.case === "output"
+            ? outputEnvelope(shellOutputField, message.event.value)
+            : [envelope(0, toBinary(ShellResponseSchema, message))];
+      },
+    },
+    {
+      method: SessionService.method.watch,
+      async *invoke(requests, context) {
+        for await (const request of requests as AsyncIterable<WatchRequest>) {
+          for await (const message of watch(request, context))
+            yield message.event.case === "output"
+              ? outputEnvelope(watchOutputField, message.event.value)
+              : [envelope(0, toBinary(WatchResponseSchema, message))];
+          return;
+        }
+      },
+    },
+  ];
+  return new Map(bySpec.map((each) => [`/${each.method.parent.typeName}/${each.method.name}`, each]));
+}
+
+const shellOutputField = ShellResponseSchema.field.output.number;
+const watchOutputField = WatchResponseSchema.field.output.number;

@@ -1,0 +1,199 @@
+/** The core's speed beside OpenSSH's own client, in one run: prints a table, writes JSON. Run by `npm run bench`. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openWatch } from "../../proto/client/index.ts";
+import { type BenchRig, openBastionRoad, openBenchRig, openSshRoad, quantile, type Road, seen } from "./bench-rig.ts";
+
+interface Row {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly goal: string;
+  readonly met: boolean | undefined;
+}
+
+const rows: Row[] = [];
+function row(what: string, value: number, unit: string, goal = "", met?: boolean): void {
+  rows.push({ what, value, unit, goal, met });
+  const figure = value >= 100 ? value.toFixed(0) : value.toFixed(2);
+  const verdict = met === undefined ? "" : met ? "met" : "MISSED";
+  process.stdout.write(`${what.padEnd(52)}${figure.padStart(9)} ${unit.padEnd(6)}${goal.padEnd(18)}${verdict}\n`);
+}
+
+const key = Buffer.from("x");
+
+/** One key at a time, each echoed by the line discipline before the next is sent; ms each. */
+async function echoes(road: Road, count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const start = performance.now();
+    await new Promise<void>((resolve) => {
+      road.onData(() => resolve());
+      road.write(key);
+    });
+    times.push(performance.now() - start);
+    // A full line of a terminal in canonical mode takes no more than 4095 characters.
+    if (index % 1000 === 999) await seen(road, "x\r\n", "\n");
+  }
+  return times;
+}
+
+async function ready(road: Road): Promise<void> {
+  await seen(road, "READY\r\n", "PS1=; exec bash --norc --noprofile -c 'stty echo; echo READ''Y; exec cat'\n");
+}
+
+async function benchEcho(rig: BenchRig): Promise<void> {
+  await using ssh = openSshRoad(rig.sshd);
+  await using ours = await openBastionRoad(rig.clients(), rig.sshd.target.name);
+  await ready(ssh);
+  await ready(ours);
+  await echoes(ssh, 300);
+  await echoes(ours, 300);
+  const plain: number[] = [];
+  const through: number[] = [];
+  let cpu = 0;
+  for (let round = 0; round < 10; round += 1) {
+    plain.push(...(await echoes(ssh, 200)));
+    const before = rig.cpuSeconds();
+    through.push(...(await echoes(ours, 200)));
+    cpu += rig.cpuSeconds() - before;
+  }
+  row("echo p50, ssh -tt", quantile(plain, 0.5), "ms");
+  row("echo p50, bartizan", quantile(through, 0.5), "ms");
+  const ratio = quantile(through, 0.5) / quantile(plain, 0.5);
+  row("echo p50, ratio", ratio, "x", "<= 2.0 x", ratio <= 2);
+  row("echo p99, ssh -tt", quantile(plain, 0.99), "ms");
+  row("echo p99, bartizan", quantile(through, 0.99), "ms");
+  const perFiveHundred = cpu / 4;
+  row("server CPU for 500 echoes", perFiveHundred, "s", "<= 0.26 s", perFiveHundred <= 0.26);
+}
+
+async function benchFlood(rig: BenchRig): Promise<void> {
+  const file = join(tmpdir(), `bartizan-bench-${process.pid}.txt`);
+  const line = "The quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n";
+  writeFileSync(file, line.repeat(Math.ceil(52_428_800 / line.length)));
+  try {
+    const plain: number[] = [];
+    const alone: number[] = [];
+    const watched: number[] = [];
+    const cpuAlone: number[] = [];
+    const cpuWatched: number[] = [];
+    const expected = Math.ceil(52_428_800 / line.length) * (line.length + 1);
+    for (let round = 0; round < 3; round += 1) {
+      plain.push((await flood(openSshRoad(rig.sshd), file, expected)).megabytesPerSecond);
+      for (const withWatcher of [false, true]) {
+        const road = await openBastionRoad(rig.clients(), rig.sshd.target.name);
+        const leaving = new AbortController();
+        const watching = withWatcher ? drain(openWatch(rig.clients().sessions, { sessionId: road.id, signal: leaving.signal })) : undefined;
+        const before = rig.cpuSeconds();
+        const { megabytesPerSecond } = await flood(road, file, expected);
+        (withWatcher ? cpuWatched : cpuAlone).push(rig.cpuSeconds() - before);
+        (withWatcher ? watched : alone).push(megabytesPerSecond);
+        leaving.abort();
+        await watching;
+      }
+    }
+    const median = (values: number[]) => quantile(values, 0.5);
+    row("50 MB through a pty, ssh -tt", median(plain), "MB/s");
+    row("50 MB, bartizan, alone", median(alone), "MB/s");
+    row("50 MB, bartizan, one watcher", median(watched), "MB/s");
+    const ratio = median(watched) / median(plain);
+    row("50 MB, one watcher, ratio", ratio, "x", ">= 1.0 x", ratio >= 1);
+    row("server CPU for 50 MB, alone", median(cpuAlone), "s", "<= 0.62 s", median(cpuAlone) <= 0.62);
+    row("server CPU for 50 MB, one watcher", median(cpuWatched), "s");
+  } finally {
+    rmSync(file);
+  }
+}
+
+async function flood(opened: Road, file: string, expected: number): Promise<{ megabytesPerSecond: number }> {
+  await using road = opened;
+  await seen(road, "READY\r\n", "PS1=; stty -echo; echo READ''Y\n");
+  const start = performance.now();
+  const bytes = await seen(road, "DONE\r\n", `cat ${file}; echo DONE\n`);
+  const seconds = (performance.now() - start) / 1000;
+  if (bytes < expected || bytes > expected + 200) throw new Error(`${bytes} bytes arrived, ${expected} were sent`);
+  return { megabytesPerSecond: bytes / 1e6 / seconds };
+}
+
+async function drain(events: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of events);
+}
+
+async function benchKick(rig: BenchRig): Promise<void> {
+  const clients = rig.clients();
+  const told: number[] = [];
+  const answered: number[] = [];
+  for (let round = 0; round < 60; round += 1) {
+    const road = await openBastionRoad(clients, rig.sshd.target.name);
+    const ends: Promise<number>[] = [];
+    for (let watcher = 0; watcher < 3; watcher += 1) {
+      const joined = Promise.withResolvers<void>();
+      ends.push(
+        (async () => {
+          for await (const event of openWatch(clients.sessions, { sessionId: road.id })) {
+            if (event.kind === "key-frame") joined.resolve();
+            if (event.kind === "ended") return performance.now();
+          }
+          return Number.NaN;
+        })(),
+      );
+      await joined.promise;
+    }
+    const start = performance.now();
+    await clients.sessions.kick({ sessionId: road.id, reason: "bench" });
+    answered.push(performance.now() - start);
+    told.push(Math.max(...(await Promise.all(ends))) - start);
+    await road[Symbol.asyncDispose]();
+  }
+  row("kick to all told p50 (3 watchers)", quantile(told, 0.5), "ms");
+  row("kick to all told p99", quantile(told, 0.99), "ms", "<= 10 ms", quantile(told, 0.99) <= 10);
+  row("kick to answer (channel closed) p99", quantile(answered, 0.99), "ms");
+}
+
+async function benchJoin(rig: BenchRig): Promise<void> {
+  const clients = rig.clients();
+  await using road = await openBastionRoad(clients, rig.sshd.target.name);
+  road.shell.resize({ cols: 200, rows: 50 });
+  const times: number[] = [];
+  for (let round = 0; round < 100; round += 1) {
+    // Between two joins a good deal is printed, in colour: the screen has to be made anew each time.
+    const end = `END${round}`;
+    await seen(road, `${end}\r\n`, `ls --color=always -lR /etc 2>/dev/null | head -c 60000; echo; echo E''ND${round}\n`);
+    const start = performance.now();
+    for await (const event of openWatch(clients.sessions, { sessionId: road.id })) if (event.kind === "key-frame") break;
+    times.push(performance.now() - start);
+  }
+  row("join to exact screen p50, 200x50", quantile(times, 0.5), "ms");
+  row("join to exact screen p99, 200x50", quantile(times, 0.99), "ms", "<= 20 ms", quantile(times, 0.99) <= 20);
+}
+
+async function benchMemory(rig: BenchRig): Promise<void> {
+  const clients = rig.clients();
+  await using roads = new AsyncDisposableStack();
+  const open = async (count: number) => {
+    for (let index = 0; index < count; index += 1) {
+      const road = roads.use(await openBastionRoad(clients, rig.sshd.target.name));
+      await seen(road, "READY\r\n", "PS1=; echo READ''Y\n");
+    }
+  };
+  await open(20);
+  const before = rig.residentBytes();
+  await open(200);
+  const each = (rig.residentBytes() - before) / 200 / 1000;
+  row("resident memory per idle session (200)", each, "KB", "<= 400 KB", each <= 400);
+}
+
+const only = process.argv.slice(2);
+const benches = { echo: benchEcho, flood: benchFlood, kick: benchKick, join: benchJoin, memory: benchMemory };
+process.stdout.write(`node ${process.version}, one sshd, one server process, loopback\n\n`);
+for (const [name, bench] of Object.entries(benches)) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  await using rig = await openBenchRig();
+  await bench(rig);
+}
+mkdirSync("bench-results", { recursive: true });
+writeFileSync("bench-results/core.json", `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`);
+process.stdout.write("\nwritten to bench-results/core.json\n");
+process.exitCode = 0;

@@ -1,0 +1,272 @@
+/** What bad targets and bad networks do to a dial and to an open channel: a clear fault in time, and nothing left behind. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../server/flow/clock.ts";
+import { createSshDial, dialSsh, nativeCryptoAvailable } from "../../server/target/ssh.ts";
+import { eventually, open, operator, reader } from "../support/dialing.ts";
+import { openFaultProxy } from "../support/fault-proxy.ts";
+import { openSshRig, openTcpRig, type Rig } from "../support/hostile-ssh.ts";
+import { descendants, freePort, openSshd, type Sshd } from "../support/sshd.ts";
+
+const quick = createSshDial(systemClock, { connectMs: 2_000, handshakeMs: 300, promptMs: 300, openMs: 500 });
+
+describe("dialling", { timeout: 30_000 }, () => {
+  const refusedBy = async (talk: Parameters<typeof openTcpRig>[0], dial = quick) => {
+    await using rig = await openTcpRig(talk);
+    const fault = await open(dial, rig.target).then(
+      () => undefined,
+      (error) => error,
+    );
+    await gone(rig);
+    return fault;
+  };
+  const gone = (rig: Rig) => eventually(() => rig.open === 0, "the connection is closed");
+
+  test("a port where nothing listens: unreachable", async () => {
+    await using rig = await openTcpRig(() => {});
+    const target = { ...rig.target, port: await freePort() };
+    await expect(open(dialSsh, target)).rejects.toMatchObject({ word: "target-unreachable" });
+  });
+
+  test("a name that does not exist: said so", async () => {
+    await using rig = await openTcpRig(() => {});
+    const fault = await open(dialSsh, { ...rig.target, host: "no-such-host.invalid" }).catch((error) => error);
+    expect(["target-name-unknown", "target-unreachable"]).toContain(fault.word);
+  });
+
+  test("silence: a timeout, at the handshake's limit", async () => {
+    expect(await refusedBy(() => {})).toMatchObject({ word: "target-timeout" });
+  });
+
+  test("an identification and then silence: a timeout as well", async () => {
+    const fault = await refusedBy((socket) => socket.write("SSH-2.0-Mute\r\n"));
+    expect(fault).toMatchObject({ word: "target-timeout" });
+  });
+
+  test("an HTTP server: named as one", async () => {
+    const fault = await refusedBy((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
+    });
+    expect(fault).toMatchObject({ word: "target-protocol", message: expect.stringContaining("HTTP") });
+  });
+
+  test("closed at once: unreachable, with what that may mean", async () => {
+    const fault = await refusedBy((socket) => socket.end());
+    expect(fault).toMatchObject({ word: "target-unreachable" });
+    expect(fault.hint).not.toBe("");
+  });
+
+  test("OpenSSH's penalty: full for now, not broken", async () => {
+    const fault = await refusedBy((socket) => socket.end("Not allowed at this time\r\n"));
+    expect(fault).toMatchObject({ word: "target-full" });
+  });
+
+  test("closed between identification and login: unreachable, and it settles", async () => {
+    const fault = await refusedBy((socket) => {
+      socket.write("SSH-2.0-Shy\r\n");
+      socket.once("data", () => socket.end());
+    });
+    expect(fault).toMatchObject({ word: "target-unreachable" });
+  });
+
+  test("garbage, a flood of greeting, an identification of version 1: a protocol fault", async () => {
+    const garbage = await refusedBy((socket) =>
+      socket.write(Buffer.concat([Buffer.from("SSH-2.0-X\r\n"), Buffer.alloc(4_096, 0xff)])),
+    );
+    expect(garbage).toMatchObject({ word: "target-protocol" });
+    const flood = await refusedBy((socket) => {
+      const more = () => {
+        while (!socket.destroyed && socket.write("hello there\r\n".repeat(1_000)));
+      };
+      socket.on("drain", more);
+      more();
+    });
+    expect(flood).toMatchObject({ word: "target-protocol" });
+    const old = await refusedBy((socket) => socket.write("SSH-1.5-old\r\n"));
+    expect(old).toMatchObject({ word: "target-protocol" });
+  });
+
+  test("a reset in the handshake: unreachable", async () => {
+    const fault = await refusedBy((socket) => {
+      socket.once("data", () => socket.resetAndDestroy());
+    });
+    expect(fault).toMatchObject({ word: "target-unreachable" });
+  });
+
+  test("a server that knows group exchange only: refused at once, and the process never stands still", async () => {
+    await using sshd = await openSshd({ config: ["KexAlgorithms diffie-hellman-group-exchange-sha256"] });
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    await expect(open(dialSsh, sshd.target)).rejects.toMatchObject({ word: "target-unsupported" });
+    delay.disable();
+    expect(delay.max / 1e6).toBeLessThan(200);
+  });
+
+  test("no pty, no shell: each its own word", async () => {
+    await using noPty = await openSshRig({ noPty: true });
+    await expect(open(dialSsh, noPty.target)).rejects.toMatchObject({ word: "target-no-terminal" });
+    await using noShell = await openSshRig({ noShell: true });
+    await expect(open(dialSsh, noShell.target)).rejects.toMatchObject({ word: "target-forbids" });
+    await gone(noPty);
+    await gone(noShell);
+  });
+
+  test("aborted while the server is silent, and while a question is open: the signal's reason, the connection closed", async () => {
+    const reason = new Error("enough");
+    const connected = Promise.withResolvers<void>();
+    await using mute = await openTcpRig(() => connected.resolve());
+    const life = new AbortController();
+    const dialling = open(dialSsh, mute.target, operator(), life.signal);
+    await connected.promise;
+    life.abort(reason);
+    await expect(dialling).rejects.toBe(reason);
+    await gone(mute);
+
+    const second = new AbortController();
+    await using rig = await openSshRig({
+      authenticate: (context) => (context.method === "password" ? context.accept() : context.reject(["password"])),
+    });
+    const ask = operator((_question, signal) => {
+      second.abort(reason);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    });
+    await expect(open(dialSsh, rig.target, ask, second.signal)).rejects.toBe(reason);
+    await gone(rig);
+  });
+
+  test("a question nobody answers gives the login up; the time it is open does not count for the handshake", async () => {
+    await using sshd = await openSshd();
+    const startedMs = performance.now();
+    const patient = createSshDial(systemClock, { handshakeMs: 300, promptMs: 1_000 });
+    const ask = operator(() => new Promise(() => {}));
+    await expect(open(patient, { ...sshd.target, hostKeys: [] }, ask)).rejects.toMatchObject({
+      word: "login-abandoned",
+    });
+    expect(performance.now() - startedMs).toBeGreaterThan(900);
+  });
+
+  test("an identification that comes byte by byte is understood", async () => {
+    await using sshd = await openSshd();
+    await using proxy = await openFaultProxy(sshd.port, { chopBytes: 1 });
+    await using channel = await open(dialSsh, { ...sshd.target, port: proxy.port });
+    expect(channel).toBeDefined();
+  });
+});
+
+describe("an open channel", { timeout: 30_000 }, () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await openSshd();
+  }, 30_000);
+  afterAll(() => sshd[Symbol.asyncDispose]());
+
+  test("reset, or ended cleanly, by the network: lost, never an exit", async () => {
+    for (const how of ["reset", "finish"] as const) {
+      await using proxy = await openFaultProxy(sshd.port);
+      await using channel = await open(dialSsh, { ...sshd.target, port: proxy.port });
+      const read = reader(channel);
+      await channel.write(Buffer.from("echo re''ady; yes\n"));
+      await read.until("ready");
+      proxy[how]();
+      await read.rest();
+      expect((await channel.done).kind).toBe("lost");
+    }
+  });
+
+  test("half open: lost once nothing came for three probes, and hung up in time", async () => {
+    const dial = createSshDial(systemClock, { keepaliveMs: 100, closeMs: 300, endMs: 200 });
+    await using proxy = await openFaultProxy(sshd.port);
+    const channel = await open(dial, { ...sshd.target, port: proxy.port });
+    const read = reader(channel);
+    await channel.write(Buffer.from("echo re''ady\n"));
+    await read.until("ready");
+    // Probes are answered while the line lives.
+    await channel.write(Buffer.from("sleep 1; echo awa''ke\n"));
+    await read.until("awake");
+    proxy.freeze();
+    await read.rest();
+    expect(await channel.done).toEqual({ kind: "lost", reason: "the target stopped answering" });
+    await channel[Symbol.asyncDispose]();
+    await eventually(() => {
+      proxy.poke();
+      return proxy.open === 0;
+    }, "the socket is closed");
+  });
+
+  test("a peer that never answers a FIN: hung up within 4 s, the socket closed", async () => {
+    await using proxy = await openFaultProxy(sshd.port, { swallowFin: true });
+    const channel = await open(dialSsh, { ...sshd.target, port: proxy.port });
+    proxy.freeze();
+    const startedMs = performance.now();
+    await channel[Symbol.asyncDispose]();
+    expect(performance.now() - startedMs).toBeLessThan(4_000);
+    await eventually(() => {
+      proxy.poke();
+      return proxy.open === 0;
+    }, "the socket is closed");
+  });
+
+  test("a target whose sshd is killed in the middle of output: lost", async () => {
+    await using own = await openSshd();
+    await using channel = await open(dialSsh, own.target);
+    const read = reader(channel);
+    await channel.write(Buffer.from("echo re''ady; yes\n"));
+    await read.until("ready");
+    for (const pid of descendants(own.pid)) process.kill(pid, "SIGKILL");
+    await read.rest();
+    expect((await channel.done).kind).toBe("lost");
+  });
+
+  test("a server that ignores the window is cut off, and other channels live on", async () => {
+    await using rig = await openSshRig({
+      shell(channel) {
+        const { outgoing, _client: connection } = channel as unknown as {
+          outgoing: { id: number };
+          _client: { _protocol: { channelData(id: number, data: Buffer): void } };
+        };
+        for (let sent = 0; sent < 12_000_000; sent += 30_001)
+          connection._protocol.channelData(outgoing.id, Buffer.alloc(30_001));
+      },
+    });
+    await using honest = await open(dialSsh, sshd.target);
+    await using channel = await open(dialSsh, rig.target);
+    await eventually(() => rig.open === 0, "the cheat is cut off");
+    await reader(channel).rest();
+    expect(await channel.done).toEqual({ kind: "lost", reason: "the target ignored flow control" });
+    await honest.write(Buffer.from("echo fi''ne\n"));
+    await reader(honest).until("fine");
+  });
+
+  test("stderr that nobody asked for neither stalls nor fills anything", async () => {
+    await using rig = await openSshRig({
+      shell(channel) {
+        channel.stderr.write(Buffer.alloc(8_000_000), () => {
+          channel.write("after");
+          channel.exit(7);
+          channel.end();
+        });
+      },
+    });
+    await using channel = await open(dialSsh, rig.target);
+    expect((await reader(channel).rest()).toString()).toBe("after");
+    expect(await channel.done).toEqual({ kind: "exited", code: 7 });
+  });
+
+  test("closed without a status: lost, never 0", async () => {
+    await using rig = await openSshRig({ shell: (channel) => channel.end("bye") });
+    await using channel = await open(dialSsh, rig.target);
+    expect((await reader(channel).rest()).toString()).toBe("bye");
+    expect((await channel.done).kind).toBe("lost");
+  });
+
+  test("an exit and data in the very first packet are not missed", async () => {
+    await using rig = await openSshRig();
+    await using channel = await open(dialSsh, rig.target);
+    expect((await reader(channel).rest()).toString()).toBe("hello");
+    expect(await channel.done).toEqual({ kind: "exited", code: 0 });
+  });
+});
+
+test("ssh2's own crypto is there, as set-up promises where a compiler is", () => {
+  expect(typeof nativeCryptoAvailable()).toBe("boolean");
+});
