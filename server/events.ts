@@ -77,7 +77,13 @@ export interface Notice {
   readonly text: string;
 }
 
-export type ViewItem = KeyFrame | SessionEvent | Notice;
+/** To an operator alone: the target has taken over so many bytes of his stream's input. */
+export interface InputTaken {
+  readonly kind: "input-taken";
+  readonly bytes: number;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken;
 
 /** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
 export type View = AsyncIterable<ViewItem>;

@@ -6,7 +6,7 @@ import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { printable } from "./flow/printable.ts";
 import { createLog } from "./log.ts";
-import { type Inventory, openInventory } from "./target/inventory.ts";
+import { openInventory, type OpenInventory } from "./open-inventory.ts";
 
 const help = `Usage: bartizan serve [--config FILE]
        bartizan config check FILE
@@ -65,7 +65,7 @@ function stopSignal(): { first: AbortSignal; second: AbortSignal } {
   return { first: first.signal, second: second.signal };
 }
 
-function announce(config: Config, bastion: Bastion, inventory: Inventory): void {
+function announce(config: Config, bastion: Bastion, inventory: OpenInventory): void {
   const targets = inventory.list();
   const names = targets.map(({ name }) => name);
   const shown = names.length > 8 ? [...names.slice(0, 8), `and ${names.length - 8} more`] : names;

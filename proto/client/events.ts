@@ -79,6 +79,7 @@ export type AttachmentEvent =
 /** One message of a Shell call; `undefined` for one that this version does not know. */
 export function fromShell(message: ShellResponse): ViewEvent | { readonly begin: Beginning } | undefined {
   const event = message.event;
+  if (event.case === "inputTaken") return undefined;
   if (event.case !== "started") return event.case === "prompt" ? { kind: "prompt", prompt: event.value } : view(event);
   const { session, position, attachmentId, graceSeconds, resumed } = event.value;
   if (session === undefined) return undefined;
@@ -99,7 +100,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" }>;
+type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" | "inputTaken" }>;
 
 function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>): ViewEvent | undefined {
   switch (event.case) {

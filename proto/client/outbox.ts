@@ -9,6 +9,8 @@ export type Answer = Omit<MessageInitShape<typeof PromptAnswerSchema>, "$typeNam
 
 /** Input bytes that may wait to be sent; a `write` beyond it waits. */
 export const inputLimitBytes = 262_144; // 256 KiB
+/** Input sent that the target has not taken over yet: more stays here, so that acks never stand behind it. */
+const underWayBytes = 262_144; // 256 KiB
 /** The contract allows 64 KiB a message; smaller ones let acks and sizes in between. */
 const chunkBytes = 32_768; // 32 KiB
 /** Acks further apart than this leave at once, nearer ones when the output pauses: the server's window is 256 KiB. */
@@ -27,6 +29,8 @@ export interface Outbox {
    * Writes keep their order. The bytes are kept, not copied: do not change them afterwards.
    */
   write(bytes: Uint8Array): Promise<boolean>;
+  /** The target has taken over so many bytes of this connection's input. */
+  taken(bytes: number): void;
   resize(size: Size): void;
   ack(offset: number): void;
   answer(answer: Answer): void;
@@ -42,6 +46,8 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
   const answers: Answer[] = [];
   let queuedBytes = 0;
   let discardedBytes = 0;
+  let sentBytes = 0;
+  let takenBytes = 0;
   let size: Size | undefined;
   let seen = 0;
   let acked = Number.POSITIVE_INFINITY; // none due before the first `connected`
@@ -79,9 +85,10 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
       size = undefined;
       return { event: { case: "resize", value } };
     }
-    const bytes = flowing ? input.shift() : undefined;
+    const bytes = flowing && sentBytes - takenBytes < underWayBytes ? input.shift() : undefined;
     if (bytes === undefined) return undefined;
     queuedBytes -= bytes.length;
+    sentBytes += bytes.length;
     roomAgain();
     return { event: { case: "input", value: bytes } };
   }
@@ -133,6 +140,8 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
       seen = Math.min(seen, offset); // of another incarnation, whose offsets may be higher
       flowing = true;
       taking = true;
+      sentBytes = 0;
+      takenBytes = 0;
       wakeSender();
     },
     lost() {
@@ -157,6 +166,10 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
       });
       lastWrite = mine;
       return mine;
+    },
+    taken(bytes) {
+      takenBytes = bytes;
+      wakeSender();
     },
     resize(to) {
       size = to;

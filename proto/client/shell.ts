@@ -59,6 +59,10 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
       async *open(again, from, callSignal) {
         const requests = outbox.messages(start(again, from), callSignal);
         for await (const message of client.shell(requests, { signal: callSignal, timeoutMs: 0 })) {
+          if (message.event.case === "inputTaken") {
+            outbox.taken(Number(message.event.value.bytes));
+            continue;
+          }
           const plain = fromShell(message);
           if (plain !== undefined) yield plain;
         }

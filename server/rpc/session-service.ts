@@ -97,6 +97,7 @@ async function* watched(
     yield opening();
   }
   for await (const item of view) {
+    if (item.kind === "input-taken") continue;
     if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
     else {
       if (first) yield opening();

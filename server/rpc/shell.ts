@@ -43,7 +43,7 @@ export async function* shell(
   const opening = openOrFind(start, caller, prompter, call.signal, needs);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
-  readRequests(incoming, prompter, opening).catch((error) => call.end(error));
+  readRequests(incoming, prompter, opening, call.end).catch(call.end);
   if (start.shell.case === "target")
     yield response({
       case: "notice",
@@ -62,7 +62,10 @@ export async function* shell(
       resumed,
     },
   });
-  for await (const item of view) yield response(viewItemToWire(item));
+  for await (const item of view)
+    yield item.kind === "input-taken"
+      ? response({ case: "inputTaken", value: { bytes: BigInt(item.bytes) } })
+      : response(viewItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {
@@ -111,6 +114,7 @@ async function readRequests(
   incoming: AsyncIterator<ShellRequest>,
   prompter: Prompter,
   opening: Promise<Attachment>,
+  fail: (error: unknown) => void,
 ): Promise<void> {
   for (;;) {
     const { done, value } = await incoming.next();
@@ -119,17 +123,22 @@ async function readRequests(
     if (event.case === "answer") prompter.answer(event.value);
     else if (event.case === "start") throw new BartizanFault("invalid", "A Shell call has exactly one `start`.");
     // What is typed ahead waits for the shell; the stream's own back-pressure holds the client meanwhile.
-    else await toKeyboard(event, await opening);
+    else toKeyboard(event, await opening, fail);
   }
 }
 
-/** Waits only while the target does not take input. */
-async function toKeyboard(event: ShellRequest["event"], { keyboard, acknowledge }: Attachment): Promise<void> {
-  if (event.case === "ack") return acknowledge(Number(event.value.offset));
-  if (event.case === "hangUp") return keyboard?.hangUp();
-  if (event.case === "resize") return keyboard?.resize(sizeFromWire(event.value));
-  if (event.case !== "input") return;
-  if (event.value.length > maxInputBytes)
-    throw new BartizanFault("invalid", "An input message is at most 64 KiB.", "Send it in pieces.");
-  await keyboard?.write(event.value);
+/** Never waits: an acknowledgement must not stand behind input that the target does not take. */
+function toKeyboard(
+  event: ShellRequest["event"],
+  { keyboard, acknowledge }: Attachment,
+  fail: (error: unknown) => void,
+): void {
+  if (event.case === "ack") acknowledge(Number(event.value.offset));
+  else if (event.case === "hangUp") keyboard?.hangUp();
+  else if (event.case === "resize") keyboard?.resize(sizeFromWire(event.value));
+  else if (event.case === "input") {
+    if (event.value.length > maxInputBytes)
+      throw new BartizanFault("invalid", "An input message is at most 64 KiB.", "Send it in pieces.");
+    keyboard?.write(event.value).catch(fail);
+  }
 }

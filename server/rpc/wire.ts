@@ -23,6 +23,7 @@ import type {
   Attached,
   ClosedReason,
   EndCause,
+  InputTaken,
   KeyFrame,
   Notice,
   Position,
@@ -156,7 +157,7 @@ type SharedEvent = Extract<
 >;
 
 /** One item of a view as the oneof of either stream. */
-export function viewItemToWire(item: ViewItem): SharedEvent {
+export function viewItemToWire(item: Exclude<ViewItem, InputTaken>): SharedEvent {
   switch (item.kind) {
     case "output":
       return {

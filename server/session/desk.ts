@@ -19,6 +19,8 @@ export interface Seat {
   /** False: what the stream took counts as parsed. */
   readonly acks: boolean;
   ackedOffset: number;
+  /** Input of this stream: sent on to the target, taken over by it, and what the stream was last told of that. */
+  readonly input: { sentBytes: number; takenBytes: number; toldBytes: number };
 }
 
 /** Whether one viewer's stream took the last word. */
@@ -80,6 +82,7 @@ export class Desk {
       viewer,
       acks,
       ackedOffset: fromOffset,
+      input: { sentBytes: 0, takenBytes: 0, toldBytes: 0 },
     };
     viewer.sentOffset = fromOffset;
     if (role === "operator") {

@@ -25,6 +25,10 @@ import type { Screen } from "./screen.ts";
 /** A kick waits this long for watchers to take the last word; then it answers with how many did. */
 const toldWithinMs = 1000;
 const interruptKey = 0x03;
+/** Input that the target has not taken over yet, a stream. */
+const maxInputUnderWayBytes = 1024 * 1024;
+/** A stream is told each time so much more was taken over. */
+const tellTakenBytes = 32 * 1024;
 
 export interface HeldSessionNeeds {
   readonly clock: Clock;
@@ -220,11 +224,11 @@ export class HeldSession implements LiveSession {
       throw new BartizanFault("keyboard-taken", "This stream no longer has the keyboard.");
     };
     return {
-      write: (input) => {
+      write: async (input) => {
         const pty = check();
         seat.viewer.hurry();
         if (input.length <= 16 && input.includes(interruptKey)) this.#desk.interrupt(seat);
-        return pty.write(input);
+        return this.#send(pty, seat, input);
       },
       resize: (size) => {
         check();
@@ -235,6 +239,18 @@ export class HeldSession implements LiveSession {
         this.close("operator");
       },
     };
+  }
+
+  /** Passed on at once, whatever waits: acknowledgements in the same stream must not stand behind input. */
+  async #send(pty: PtyChannel, { input: count, viewer }: Seat, input: Uint8Array): Promise<void> {
+    if (count.sentBytes - count.takenBytes + input.length > maxInputUnderWayBytes)
+      throw new BartizanFault("limit", "The target takes no more input.", "Wait for `input_taken` before sending more.");
+    count.sentBytes += input.length;
+    await pty.write(input);
+    count.takenBytes += input.length;
+    if (count.takenBytes - count.toldBytes < tellTakenBytes) return;
+    count.toldBytes = count.takenBytes;
+    viewer.push({ kind: "input-taken", bytes: count.takenBytes });
   }
 
   #resize(size: TermSize): void {

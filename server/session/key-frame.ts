@@ -149,6 +149,7 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
     moveTo(start);
     pen.set(style, "pen");
     print();
+    if (join === 0) pen.set(style, "pen");
   } else {
     moveTo(start);
     pen.set(styleOf(line, start));

@@ -13,7 +13,10 @@ import type {
 
 /** The right to type and resize. Void from the moment another takes it, the session ends or its holder is kicked. */
 export interface Keyboard {
-  /** Resolves when the target took the bytes over. Throws `keyboard-taken` when this keyboard is void. */
+  /**
+   * Passes the bytes on at once; resolves when the target took them over, which the view tells by "input-taken" every
+   * 32 KiB. Rejects with `keyboard-taken` when this keyboard is void, with `limit` when 1 MiB is not taken over yet.
+   */
   write(input: Uint8Array): Promise<void>;
   /** Throws as `write`. */
   resize(size: TermSize): void;

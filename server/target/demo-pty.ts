@@ -1,6 +1,6 @@
 /** A login shell in a pty for the demo target: by node-pty's addon, or by script(1) where that does not load. */
 import { spawn } from "node:child_process";
-import { readFileSync, readlinkSync, write } from "node:fs";
+import { readFileSync, readlinkSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { userInfo } from "node:os";
 import { type Readable, Writable } from "node:stream";
@@ -108,21 +108,23 @@ function openByAddon(addon: PtyAddon, options: DemoPtyOptions): DemoPty {
   };
 }
 
-/** Not by the tty stream: its writes block this process until the shell reads, which may wait for us to read. */
-function openInput(fd: number, gone: () => boolean): Writable {
+/**
+ * Not by the tty stream: its writes block this process until the shell reads, which may wait for us to read. The addon
+ * made the pty non-blocking. In one turn with the check: the number of a closed file may be another shell's pty.
+ */
+function openInput(fd: number, closed: () => boolean): Writable {
   return new Writable({
     highWaterMark: 65_536, // 64 KiB
     write(chunk: Buffer, _encoding, done) {
       const send = (bytes: Buffer) => {
-        if (gone()) {
-          done();
-          return;
+        try {
+          const written = closed() ? bytes.length : writeSync(fd, bytes);
+          if (written >= bytes.length) done();
+          else setTimeout(send, 5, bytes.subarray(written));
+        } catch (error) {
+          if (error instanceof Error && "code" in error && error.code === "EAGAIN") setTimeout(send, 5, bytes);
+          else done(); // the shell is gone, and its exit tells
         }
-        write(fd, bytes, (error, written) => {
-          if (error?.code === "EAGAIN") setTimeout(send, 5, bytes);
-          else if (error !== null || written >= bytes.length) done();
-          else send(bytes.subarray(written));
-        });
       };
       send(chunk);
     },
@@ -141,18 +143,37 @@ function openByScript(options: DemoPtyOptions): DemoPty {
   });
   child.on("error", () => ended.resolve({ code: 127, signal: 0 }));
   // script passes a signal's number on as 128 + number, as shells do.
-  child.on("exit", (code) => ended.resolve({ code: code ?? 1, signal: 0 }));
+  let over = false;
+  child.on("exit", (code) => {
+    over = true;
+    ended.resolve({ code: code ?? 1, signal: 0 });
+  });
+  let wanted: TermSize | undefined;
+  let working = false;
+  const work = () => {
+    if (over || wanted === undefined) {
+      working = false;
+      return;
+    }
+    const slave = slaveBelow(child.pid);
+    if (slave === undefined) {
+      setTimeout(work, 20);
+      return;
+    }
+    const { rows, cols } = wanted;
+    wanted = undefined;
+    const stty = spawn("stty", ["-F", slave, "rows", String(rows), "cols", String(cols)], { stdio: "ignore" });
+    stty.on("error", work).on("exit", work);
+  };
   return {
     output: child.stdout,
     input: child.stdin,
     ended: ended.promise,
     resize(to) {
-      const slave = slaveBelow(child.pid);
-      if (slave === undefined) return;
-      spawn("stty", ["-F", slave, "rows", String(to.rows), "cols", String(to.cols)], { stdio: "ignore" }).on(
-        "error",
-        () => {},
-      );
+      wanted = to;
+      if (working) return;
+      working = true;
+      work();
     },
     hangUp() {
       child.kill("SIGTERM"); // script hangs its shell up
@@ -162,12 +183,13 @@ function openByScript(options: DemoPtyOptions): DemoPty {
   };
 }
 
-/** The terminal of script's child. */
+/** The terminal of script's child, once its shell runs: before, the first size would overwrite ours. */
 function slaveBelow(pid: number | undefined): string | undefined {
   try {
     const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
     const slave = readlinkSync(`/proc/${child}/fd/0`);
-    return slave.startsWith("/dev/pts/") ? slave : undefined;
+    const starting = readFileSync(`/proc/${child}/cmdline`, "utf8").includes("stty rows");
+    return slave.startsWith("/dev/pts/") && !starting ? slave : undefined;
   } catch {
     return undefined;
   }

@@ -42,6 +42,8 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   let outputOver = false;
   let streamClosed = false;
   let cutOff = false;
+  /** The connection has ended, whatever may still be queued. */
+  let gone = false;
   let lostReason = "the target closed the connection";
   let status: EndCause | undefined;
   let reader: ((result: IteratorResult<Uint8Array>) => void) | undefined;
@@ -66,6 +68,16 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     socket.destroy();
   };
 
+  /** ssh2 can throw at calls on a connection that is going down, and liveness is ours to know: its streams say yes too long. */
+  const attempt = (call: () => unknown) => {
+    if (gone) return;
+    try {
+      call();
+    } catch {
+      lose("the connection to the target broke");
+    }
+  };
+
   const take = (chunk: Uint8Array) => {
     if (outputOver || discarding) return;
     if (chunk.length > maxChunkBytes) {
@@ -87,7 +99,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   /** Lets ssh2 open the window again, if it is low. */
   const openWindow = () => {
     paused = false;
-    stream._read(0);
+    attempt(() => stream._read(0));
   };
 
   /** What has piled up goes out in chunks as large as allowed: the copy costs less than handling small ones one by one. */
@@ -144,7 +156,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     releaseWrites();
     closed.resolve();
     if (queue.length === 0) endOutput();
-    client.end();
+    attempt(() => client.end());
   };
 
   const watchdog = openWatchdog(need, () => lose("the target stopped answering"));
@@ -168,7 +180,12 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   client.on("error", (error) => {
     if (lostReason === "the target closed the connection") lostReason = lostSentence(error);
   });
+  client.on("end", () => {
+    gone = true;
+    releaseWrites();
+  });
   client.on("close", () => {
+    gone = true;
     // sshd closes the connection after the channel: only an end in the middle of the output makes the status worthless.
     if ((stream as unknown as { incoming: { state: string } }).incoming.state === "open") cutOff = true;
     watchdog[Symbol.dispose]();
@@ -193,10 +210,10 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     releaseWrites();
     openWindow();
     if (!streamClosed) {
-      stream.close();
+      attempt(() => stream.close());
       await within(closed.promise, need.closeMs);
     }
-    client.end();
+    attempt(() => client.end());
     await within(socketClosed.promise, need.endMs);
     watchdog[Symbol.dispose]();
     socket.destroy();
@@ -216,7 +233,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   const sendSize = () => {
     if (streamClosed || hangingUp !== undefined || (sent.cols === wanted.cols && sent.rows === wanted.rows)) return;
     sent = wanted;
-    stream.setWindow(sent.rows, sent.cols, 0, 0);
+    attempt(() => stream.setWindow(sent.rows, sent.cols, 0, 0));
     resizing = clock.after(resizeEveryMs, () => {
       resizing = undefined;
       sendSize();
@@ -227,7 +244,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     output,
     done: done.promise,
     write(input) {
-      if (streamClosed || hangingUp !== undefined || input.length === 0) return Promise.resolve();
+      if (gone || streamClosed || hangingUp !== undefined || input.length === 0) return Promise.resolve();
       return new Promise((resolve) => {
         // ssh2 forgets callbacks when the channel closes under them.
         const release = () => {
@@ -235,7 +252,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
           resolve();
         };
         writes.add(release);
-        stream.write(input, release);
+        attempt(() => stream.write(input, release));
       });
     },
     resize(size) {
