@@ -4,6 +4,7 @@ import type { Client, ClientChannel } from "ssh2";
 import type { EndCause, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
+import { createChunkQueue } from "./chunk-queue.ts";
 import type { PtyChannel } from "./target.ts";
 
 const maxChunkBytes = 32_768; // 32 KiB
@@ -34,8 +35,7 @@ export interface SshChannelNeeds {
  */
 export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   const { stream, client, socket, clock } = need;
-  let queue: Uint8Array[] = [];
-  let queuedBytes = 0;
+  const queue = createChunkQueue();
   let paused = false;
   let discarding = false;
   /** No more output for the reader: the stream closed and the queue is empty, or hung up. */
@@ -53,11 +53,14 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   const socketClosed = Promise.withResolvers<void>();
   const over = { done: true, value: undefined } as const;
 
+  let sent = need.size;
+  let wanted = need.size;
+  let resizing: Disposable | undefined;
+
   const endOutput = () => {
     if (outputOver) return;
     outputOver = true;
-    queue = [];
-    queuedBytes = 0;
+    queue.clear();
     done.resolve(status !== undefined && !cutOff ? status : { kind: "lost", reason: lostReason });
     reader?.(over);
     reader = undefined;
@@ -92,8 +95,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
       return;
     }
     queue.push(chunk);
-    queuedBytes += chunk.length;
-    if (queuedBytes > cheatBytes) lose("the target ignored flow control");
+    if (queue.bytes > cheatBytes) lose("the target ignored flow control");
   };
 
   /** Lets ssh2 open the window again, if it is low. */
@@ -102,28 +104,14 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     attempt(() => stream._read(0));
   };
 
-  /** What has piled up goes out in chunks as large as allowed: the copy costs less than handling small ones one by one. */
-  const give = (): Uint8Array | undefined => {
-    const first = queue[0];
-    if (first === undefined) return undefined;
-    let count = 1;
-    let bytes = first.length;
-    for (let next = queue[count]; next !== undefined && bytes + next.length <= maxChunkBytes; next = queue[++count]) {
-      bytes += next.length;
-    }
-    const taken = queue.splice(0, count);
-    queuedBytes -= bytes;
-    if (paused && queuedBytes <= resumeAtBytes) openWindow();
-    return count === 1 ? first : Buffer.concat(taken, bytes);
-  };
-
   const output: AsyncIterableIterator<Uint8Array> = {
     [Symbol.asyncIterator]: () => output,
     next() {
-      const value = give();
+      const value = queue.shift(maxChunkBytes);
       if (value !== undefined) {
+        if (paused && queue.bytes <= resumeAtBytes) openWindow();
         const result = Promise.resolve({ done: false, value } as const);
-        if (streamClosed && queue.length === 0) endOutput();
+        if (streamClosed && queue.empty) endOutput();
         return result;
       }
       if (outputOver) return Promise.resolve(over);
@@ -134,8 +122,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     },
     return() {
       // Whoever stops reading wants no more of it; the end must still be able to come.
-      queue = [];
-      queuedBytes = 0;
+      queue.clear();
       if (streamClosed) endOutput();
       discarding = true;
       openWindow();
@@ -155,7 +142,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     streamClosed = true;
     releaseWrites();
     closed.resolve();
-    if (queue.length === 0) endOutput();
+    if (queue.empty) endOutput();
     attempt(() => client.end());
   };
 
@@ -166,7 +153,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   stream.push = (chunk: Uint8Array | null) => {
     if (chunk === null) return push(null);
     take(chunk);
-    paused ||= queuedBytes >= pauseAtBytes;
+    paused ||= queue.bytes >= pauseAtBytes;
     return !paused;
   };
   stream.resume(); // or its end would never be seen
@@ -227,9 +214,6 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
   if (need.signal.aborted) dispose();
   else need.signal.addEventListener("abort", dispose, { once: true });
 
-  let sent = need.size;
-  let wanted = need.size;
-  let resizing: Disposable | undefined;
   const sendSize = () => {
     if (streamClosed || hangingUp !== undefined || (sent.cols === wanted.cols && sent.rows === wanted.rows)) return;
     sent = wanted;

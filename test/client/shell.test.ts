@@ -283,6 +283,7 @@ describe("what a shell sends", () => {
         if (total === 0) first = event.value[0] ?? 0;
         got.push(event.value.length);
         total += event.value.length;
+        yield { event: { case: "inputTaken", value: { bytes: BigInt(total) } } };
       }
       yield exited(0);
     });
@@ -303,6 +304,31 @@ describe("what a shell sends", () => {
     expect(first).toBe(7);
     expect(Math.max(...got)).toBeLessThanOrEqual(32_768);
     expect(got.reduce((sum, length) => sum + length, 0)).toBe(500_000);
+  });
+
+  it("keeps at most 256 KiB under way that the target has not taken over, and acks go past it", async () => {
+    let under = 0;
+    let ackSeen = false;
+    const client = scriptedShells(async function* (requests) {
+      await next(requests);
+      yield started(0);
+      yield output(0, "x".repeat(20_000));
+      for (let event = await next(requests); !ackSeen; event = await next(requests)) {
+        if (event.case === "input") under += event.value.length;
+        if (event.case === "ack") {
+          ackSeen = true;
+          break;
+        }
+      }
+      yield exited(0);
+    });
+    await using shell = openShell(client, { ...options, inputLimitBytes: 1_000_000 });
+    for await (const event of shell.events) {
+      if (event.kind === "started") void shell.write(new Uint8Array(900_000));
+      if (event.kind === "output") setTimeout(() => shell.ack(20_000), 50);
+    }
+    expect(ackSeen).toBe(true);
+    expect(under).toBeLessThanOrEqual(262_144 + 32_768);
   });
 
   it("closes its side after the last byte of input", async () => {

@@ -12,6 +12,7 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
     values: ["server/rpc/", "server/session/", "server/access/", "proto/gen/", "ground"],

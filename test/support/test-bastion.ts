@@ -57,7 +57,8 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     },
     async [Symbol.asyncDispose]() {
       try {
-        const left = bastion.registry.list().map(({ id, state }) => `${id} (${state})`);
+        const live = bastion.registry.list().filter(({ state }) => state !== "ended");
+        const left = live.map(({ id, state }) => `${id} (${state})`);
         for (const transport of transports) transport[Symbol.dispose]();
         await bastion[Symbol.asyncDispose]();
         await until(() => bastion.registry.size === 0, "the registry is empty");

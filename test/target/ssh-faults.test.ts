@@ -237,6 +237,36 @@ describe("an open channel", { timeout: 30_000 }, () => {
     await reader(honest).until("fine");
   });
 
+  test("a backlog of packets of one byte arrives whole, in order, and costs little more than its bytes", async () => {
+    const sent = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+    const said = Promise.withResolvers<void>();
+    await using rig = await openSshRig({
+      shell(channel) {
+        const { outgoing, _client: connection } = channel as unknown as {
+          outgoing: { id: number };
+          _client: { _protocol: { channelData(id: number, data: Buffer): void } };
+        };
+        for (const byte of sent) connection._protocol.channelData(outgoing.id, Buffer.from([byte]));
+        channel.exit(0);
+        channel.end();
+        said.resolve();
+      },
+    });
+    await using channel = await open(dialSsh, rig.target);
+    await said.promise;
+    let chunks = 0;
+    const got: Uint8Array[] = [];
+    // The first packets go straight to the reader; what waits meanwhile is joined.
+    await eventually(() => rig.open === 0, "everything has arrived");
+    for await (const chunk of channel.output) {
+      chunks++;
+      got.push(chunk);
+    }
+    expect(Buffer.concat(got).equals(sent)).toBe(true);
+    expect(chunks).toBeLessThan(100);
+    expect(await channel.done).toEqual({ kind: "exited", code: 0 });
+  });
+
   test("stderr that nobody asked for neither stalls nor fills anything", async () => {
     await using rig = await openSshRig({
       shell(channel) {
