@@ -28,6 +28,8 @@ export interface DemoPtyOptions {
   readonly size: TermSize;
   readonly term: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The shell's home, where its start-up files are; the user's own by default. */
+  readonly home?: string | undefined;
   /** "script" leaves the addon out. */
   readonly by?: "any" | "script";
 }
@@ -69,17 +71,18 @@ function loadAddon(): PtyAddon | undefined {
 function shellOf(options: DemoPtyOptions): { file: string; folder: string; env: Record<string, string> } {
   const user = userInfo();
   const file = user.shell ?? "/bin/sh";
+  const folder = options.home ?? user.homedir;
   // A login shell makes its own surroundings; nothing of the bastion's environment may leak into it.
   const env = {
     ...options.env,
-    HOME: user.homedir,
+    HOME: folder,
     USER: user.username,
     LOGNAME: user.username,
     SHELL: file,
     TERM: options.term,
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   };
-  return { file, folder: user.homedir, env };
+  return { file, folder, env };
 }
 
 function openByAddon(addon: PtyAddon, options: DemoPtyOptions): DemoPty {

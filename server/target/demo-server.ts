@@ -11,6 +11,7 @@ export interface DemoStart {
   readonly hostKey?: string;
   readonly clientKey?: string;
   readonly by: "any" | "script";
+  readonly home?: string | undefined;
 }
 
 /** To the parent, once it listens. Keys travel here only, never by arguments, environment or files. */
@@ -30,10 +31,11 @@ const lingerMs = 100;
 const allowedEnv = /^(LANG|LC_[A-Z]+|COLORTERM)$/;
 
 async function serve(start: DemoStart, open: Set<DemoPty>): Promise<DemoReady> {
-  const hostKey = start.hostKey ?? ssh2.utils.generateKeyPairSync("ed25519").private;
-  const clientKey = start.clientKey ?? ssh2.utils.generateKeyPairSync("ed25519").private;
+  const hostKey = start.hostKey ?? freshKey();
+  const clientKey = start.clientKey ?? freshKey();
+  const allowed = publicOf(clientKey);
   const ssh = new ssh2.Server({ hostKeys: [hostKey], ident: "bartizan-demo", algorithms: { compress: ["none"] } });
-  ssh.on("connection", (connection) => greet(connection, publicOf(clientKey), start.by, open));
+  ssh.on("connection", (connection) => greet(connection, allowed, start, open));
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => {});
     ssh.injectSocket(socket);
@@ -45,19 +47,27 @@ async function serve(start: DemoStart, open: Set<DemoPty>): Promise<DemoReady> {
   return { port, hostKey, hostPublic: `ssh-ed25519 ${blob.toString("base64")}`, clientKey };
 }
 
+/** One key in 256 that ssh2 makes it cannot read again. */
+function freshKey(): string {
+  for (;;) {
+    const { private: made } = ssh2.utils.generateKeyPairSync("ed25519");
+    if (!(ssh2.utils.parseKey(made) instanceof Error)) return made;
+  }
+}
+
 function publicOf(privateKey: string): Buffer {
   const key = ssh2.utils.parseKey(privateKey);
   if (key instanceof Error) throw key;
   return key.getPublicSSH();
 }
 
-function greet(connection: Connection, allowed: Buffer, by: DemoStart["by"], open: Set<DemoPty>): void {
+function greet(connection: Connection, allowed: Buffer, start: DemoStart, open: Set<DemoPty>): void {
   connection.on("error", () => {});
   connection.on("authentication", (context) => {
     if (mayIn(context, allowed)) context.accept();
     else context.reject(["publickey"]);
   });
-  connection.on("session", (accept) => offerShell(accept(), by, open));
+  connection.on("session", (accept) => offerShell(accept(), start, open));
 }
 
 /** Without a signature the client only asks whether the key would do. */
@@ -68,7 +78,7 @@ function mayIn(context: AuthContext, allowed: Buffer): boolean {
   return !(key instanceof Error) && key.verify(context.blob, context.signature, context.hashAlgo) === true;
 }
 
-function offerShell(session: Session, by: DemoStart["by"], open: Set<DemoPty>): void {
+function offerShell(session: Session, start: DemoStart, open: Set<DemoPty>): void {
   const env: Record<string, string> = {};
   let size = { cols: 80, rows: 24 };
   let term: string | undefined;
@@ -98,7 +108,7 @@ function offerShell(session: Session, by: DemoStart["by"], open: Set<DemoPty>): 
       reject();
       return;
     }
-    pty = openDemoPty({ size, term, env, by });
+    pty = openDemoPty({ size, term, env, by: start.by, home: start.home });
     const opened = pty;
     open.add(opened);
     opened.ended.then(() => open.delete(opened));

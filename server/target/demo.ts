@@ -19,6 +19,8 @@ export interface DemoOptions {
   readonly clock?: Clock;
   /** "script" leaves node-pty out. */
   readonly by?: "any" | "script";
+  /** The shells' home; the user's own by default. */
+  readonly home?: string | undefined;
 }
 
 const startMs = 15_000;
@@ -31,7 +33,7 @@ const healthyMs = 10_000;
 /** Resolves when the demo target can be dialled. Disposing, or `signal`, ends the child and its shells. */
 export async function openDemo(signal: AbortSignal, options: DemoOptions = {}): Promise<Demo> {
   signal.throwIfAborted();
-  const { clock = systemClock, by = "any" } = options;
+  const { clock = systemClock, by = "any", home } = options;
   const life = linked(signal);
   let child: ChildProcess | undefined;
 
@@ -48,7 +50,7 @@ export async function openDemo(signal: AbortSignal, options: DemoOptions = {}): 
 
   let ready: DemoReady;
   try {
-    ready = await start({ port: 0, by });
+    ready = await start({ port: 0, by, home });
   } catch (error) {
     life[Symbol.dispose]();
     throw error;
@@ -64,7 +66,7 @@ export async function openDemo(signal: AbortSignal, options: DemoOptions = {}): 
       if (clock.monotonicMs() - sinceMs > healthyMs) backoffMs = firstBackoffMs;
       await pause(clock, backoffMs, life.signal);
       backoffMs = Math.min(maxBackoffMs, backoffMs * 2);
-      await start({ port, hostKey, clientKey, by }).catch(() => {});
+      await start({ port, hostKey, clientKey, by, home }).catch(() => {});
     }
   };
   const keeping = keep()

@@ -50,9 +50,13 @@ export interface SshRigOptions {
 
 /** An ssh2 server of which every answer can be bent. */
 export async function openSshRig(options: SshRigOptions = {}): Promise<Rig> {
-  const hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
-  const parsed = ssh2.utils.parseKey(hostKey);
-  if (parsed instanceof Error) throw parsed;
+  let hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
+  let parsed = ssh2.utils.parseKey(hostKey);
+  while (parsed instanceof Error) {
+    // One key in 256 that ssh2 makes it cannot read again.
+    hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
+    parsed = ssh2.utils.parseKey(hostKey);
+  }
   const pinned = `ssh-ed25519 ${parsed.getPublicSSH().toString("base64")}`;
   const config = { hostKeys: [hostKey], ...(options.algorithms !== undefined && { algorithms: options.algorithms }) };
   const server = new ssh2.Server(config, (connection) => {

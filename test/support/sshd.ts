@@ -107,6 +107,8 @@ export async function openSshd(options: SshdOptions = {}): Promise<Sshd> {
       `PidFile ${join(folder, "pid")}`,
       `AuthorizedKeysFile ${authorized}`,
       "StrictModes no",
+      // A home of its own: what the user's start-up files do, or wait for, is no matter of a test.
+      ...(users.length === 0 ? [`SetEnv HOME=${folder}`] : []),
       "UseDNS no",
       "PrintMotd no",
       "PrintLastLog no",
@@ -121,7 +123,11 @@ export async function openSshd(options: SshdOptions = {}): Promise<Sshd> {
   );
   const args = ["-D", "-e", "-f", configFile];
   const [command, commandArgs] =
-    users.length > 0 ? inNamespace(folder, users, [path, ...args]) : ([path, args] as const);
+    users.length > 0
+      ? inNamespace(folder, users, [path, ...args])
+      : root || terminalsBelongToTty()
+        ? ([path, args] as const)
+        : withOwnTerminals(folder, [path, ...args]);
   const log = openSync(logFile, "a");
   const child = spawn(command, commandArgs, { stdio: ["ignore", log, log] });
   const ended = once(child, "exit");
@@ -209,6 +215,27 @@ export function answers(port: number): Promise<boolean> {
     socket.once("error", () => settle(false));
     socket.once("data", (data) => settle(data.toString("latin1").startsWith("SSH-")));
   });
+}
+
+/** Whether new terminals get the group that sshd wants; where not, an sshd without root cannot open any. */
+function terminalsBelongToTty(): boolean {
+  const mounted = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .find((line) => line.includes(" /dev/pts devpts "));
+  return mounted?.includes("gid=5") === true;
+}
+
+/** Runs `command` as the same user with terminals of its own, in a system without a group tty: nothing to change owners of. */
+function withOwnTerminals(folder: string, command: readonly string[]): [string, string[]] {
+  const groups = readFileSync("/etc/group", "utf8").replaceAll(/^tty:.*\n/gm, "");
+  writeFileSync(join(folder, "group"), groups, { mode: 0o644 });
+  const script = [
+    `mount --bind ${join(folder, "group")} /etc/group`,
+    "mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts /dev/pts",
+    "mount --bind /dev/pts/ptmx /dev/ptmx",
+    `exec ${command.join(" ")}`,
+  ].join(" && ");
+  return ["unshare", ["--user", "--map-current-user", "--keep-caps", "--mount", "sh", "-c", script]];
 }
 
 /** Runs `command` where passwd, shadow and group have the users too; the machine itself sees nothing of it. */

@@ -1,4 +1,5 @@
 /** The demo target as a service: one key in, back after its process died, and gone with it all. */
+import { tmpdir } from "node:os";
 import { describe, expect, test } from "vitest";
 import { openDemo } from "../../server/target/demo.ts";
 import { dialSsh } from "../../server/target/ssh.ts";
@@ -15,8 +16,8 @@ const alive = (pid: number) => {
 
 describe("the demo target", { timeout: 30_000 }, () => {
   test("lets nobody in who has not the key of this start", async () => {
-    await using demo = await openDemo(new AbortController().signal);
-    await using other = await openDemo(new AbortController().signal);
+    await using demo = await openDemo(new AbortController().signal, { home: tmpdir() });
+    await using other = await openDemo(new AbortController().signal, { home: tmpdir() });
     expect(demo.target.hostKeys).not.toEqual(other.target.hostKeys);
     await expect(open(dialSsh, { ...demo.target, credentials: {} }, operator())).rejects.toMatchObject({
       word: "login-refused",
@@ -27,7 +28,7 @@ describe("the demo target", { timeout: 30_000 }, () => {
   });
 
   test("comes back as the same target after its process was killed", async () => {
-    await using demo = await openDemo(new AbortController().signal);
+    await using demo = await openDemo(new AbortController().signal, { home: tmpdir() });
     const first = demo.pid ?? 0;
     await using channel = await open(dialSsh, demo.target);
     process.kill(first, "SIGKILL");
@@ -45,7 +46,7 @@ describe("the demo target", { timeout: 30_000 }, () => {
 
   test("closed, it takes its process and its shells along", async () => {
     for (const by of ["any", "script"] as const) {
-      const demo = await openDemo(new AbortController().signal, { by });
+      const demo = await openDemo(new AbortController().signal, { by, home: tmpdir() });
       const channel = await open(dialSsh, demo.target);
       const read = reader(channel);
       await channel.write(Buffer.from('echo "<$$>"\n'));

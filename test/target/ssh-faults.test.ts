@@ -289,6 +289,19 @@ describe("an open channel", { timeout: 30_000 }, () => {
     expect((await channel.done).kind).toBe("lost");
   });
 
+  test("a status, and then the connection breaks in the middle of the output: lost, for bytes may be missing", async () => {
+    await using rig = await openSshRig({
+      shell(channel, connection) {
+        channel.write("some of it");
+        channel.exit(0);
+        connection.end();
+      },
+    });
+    await using channel = await open(dialSsh, rig.target);
+    expect((await reader(channel).rest()).toString()).toBe("some of it");
+    expect((await channel.done).kind).toBe("lost");
+  });
+
   test("an exit and data in the very first packet are not missed", async () => {
     await using rig = await openSshRig();
     await using channel = await open(dialSsh, rig.target);
