@@ -63,6 +63,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 
   await using opening = new AsyncDisposableStack();
   const pool = opening.use(openScreenPool({ clock }));
+  pool.warm();
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),

@@ -7,8 +7,8 @@ import { Viewer } from "./viewer.ts";
 
 /** The operator's terminal may lack this much before the target has to wait ... */
 const waitAboveBytes = 256 * 1024;
-/** ... until it lacks no more than this. */
-const goOnBelowBytes = 64 * 1024;
+/** ... until it lacks no more than this: far enough below to go on in strides, near enough that nothing runs dry. */
+const goOnBelowBytes = 192 * 1024;
 /** An interrupt key drops what waits for the operator when it is more than this. */
 const dropOnInterruptBytes = 64 * 1024;
 

@@ -11,6 +11,8 @@ export interface ScreenModel extends Disposable {
   /** Clamped by the terminal to at least 2 columns. */
   resize(size: TermSize): void;
   keyFrame(): { readonly bytes: Uint8Array; readonly approximate: boolean };
+  /** True while `fastForward` may be applied to what comes next. */
+  readonly steady: boolean;
 }
 
 /** Makes a headless terminal without scrollback; called for each model. */
@@ -102,6 +104,9 @@ export function createScreenModel(
       bytes: encodeKeyFrame(core, names, { palette, dynamic }, tail),
       approximate: approximate || tailCut,
     }),
+    get steady() {
+      return canSkip(core);
+    },
     [Symbol.dispose]: () => terminal.dispose(),
   };
 }

@@ -4,11 +4,14 @@ import { BartizanFault } from "../errors.ts";
 import type { TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { blankKeyFrame } from "./key-frame.ts";
+import { createScratch, type Scratch } from "./screen-log.ts";
 import { beat, type FromWorker, type Job, type WorkerSetup } from "./screen-jobs.ts";
 
 export interface ScreenState {
   readonly bytes: Uint8Array;
   readonly approximate: boolean;
+  /** In it a flood of plain text may be shortened before it is modelled. */
+  readonly steady: boolean;
   /** Names this state for the next step. */
   readonly serial: number;
 }
@@ -28,6 +31,9 @@ export interface ScreenPool extends AsyncDisposable {
   /** A number for one screen. */
   open(): number;
   close(session: number): void;
+  /** Starts a thread now, so that the first watcher does not wait for it. */
+  warm(): void;
+  readonly scratch: Scratch;
   /**
    * The state after a step. Steps of one screen must not overlap. A step that gets a worker stuck, kills it or costs more than
    * its budget is answered by a blank, approximate state; others on the same worker start again on a new one, unharmed.
@@ -128,7 +134,10 @@ export function openScreenPool(options: ScreenPoolOptions): ScreenPool {
     thread.calls.delete(message.id);
     if (call === undefined) return;
     if (message.kind === "gave-up") condemn(call);
-    else call.resolve({ bytes: message.bytes, approximate: message.approximate, serial: call.serial });
+    else {
+      const { bytes, approximate, steady } = message;
+      call.resolve({ bytes, approximate, steady, serial: call.serial });
+    }
   };
 
   const startWorker = (thread: Thread) => {
@@ -153,7 +162,7 @@ export function openScreenPool(options: ScreenPoolOptions): ScreenPool {
   /** A blank state stands for what could not be modelled; the screen is a suspect from now on. */
   const condemn = (call: Call) => {
     suspects.add(call.step.session);
-    call.resolve({ bytes: blankKeyFrame(), approximate: true, serial: ++serials });
+    call.resolve({ bytes: blankKeyFrame(), approximate: true, steady: false, serial: ++serials });
   };
 
   /** The thread is dead or stuck: whoever was at work is the culprit, the others begin again. */
@@ -197,6 +206,10 @@ export function openScreenPool(options: ScreenPoolOptions): ScreenPool {
 
   return {
     open: () => ++sessions,
+    scratch: createScratch(),
+    warm() {
+      for (const thread of threads) if (thread.worker === undefined && !closed) startWorker(thread);
+    },
     close(session) {
       const thread = threadOf(session);
       suspects.delete(session);

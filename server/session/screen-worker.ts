@@ -128,7 +128,7 @@ function finish({ job, model }: Running): void {
     live.delete(session);
   }
   const bytes = frame.bytes as Uint8Array<ArrayBuffer>;
-  post({ kind: "done", id: job.id, bytes, approximate: frame.approximate }, [bytes.buffer]);
+  post({ kind: "done", id: job.id, bytes, approximate: frame.approximate, steady: model.steady }, [bytes.buffer]);
 }
 
 function giveUp(job: Job): void {

@@ -2,6 +2,7 @@
 import { BartizanFault } from "../errors.ts";
 import type { KeyFrame, SessionEvent, TermSize } from "../events.ts";
 import { blankKeyFrame } from "./key-frame.ts";
+import { shortened } from "./screen-log.ts";
 import type { ScreenPool, ScreenState } from "./screen-pool.ts";
 
 export interface Screen extends Disposable {
@@ -48,7 +49,7 @@ export function createScreen(pool: ScreenPool, size: TermSize): Screen {
 class ModelledScreen implements Screen {
   readonly #pool: ScreenPool;
   readonly #session: number;
-  #state: ScreenState = { bytes: blankKeyFrame(), approximate: false, serial: 0 };
+  #state: ScreenState = { bytes: blankKeyFrame(), approximate: false, steady: true, serial: 0 };
   #frame: KeyFrame;
   /** Sealed batches in order; the first one is with the pool while `#working`. */
   readonly #sealed: Batch[] = [];
@@ -139,7 +140,7 @@ class ModelledScreen implements Screen {
   /** One batch at a time: the next one starts from this one's end. What came meanwhile goes together. */
   #work(): void {
     if (this.#working || this.#closed) return;
-    if (this.#sealed.length === 0 && this.#open.weightBytes >= shipBytes) this.#seal();
+    if (this.#sealed.length === 0 && this.#open.weightBytes >= shipBytes && !this.#shorten()) this.#seal();
     const batch = this.#sealed[0];
     if (batch === undefined) return;
     this.#working = true;
@@ -149,6 +150,21 @@ class ModelledScreen implements Screen {
       (state) => this.#advanced(batch, state),
       (error) => this.#failed(batch, error),
     );
+  }
+
+  /** True when the open log was plain text that scrolls off, and is short now. */
+  #shorten(): boolean {
+    const batch = this.#open;
+    if (!this.#state.steady || batch.resizes.length > 0) return false;
+    const chunks = shortened(batch.chunks, this.#frame.size.rows, this.#pool.scratch);
+    if (chunks === undefined) return false;
+    batch.chunks.splice(0, batch.chunks.length, ...chunks);
+    batch.bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const weight = batch.bytes + chunks.length * chunkOverheadBytes;
+    const sparedBytes = batch.weightBytes - weight;
+    batch.weightBytes = weight;
+    this.#spare(sparedBytes);
+    return true;
   }
 
   #advanced(batch: Batch, state: ScreenState): void {
@@ -170,7 +186,7 @@ class ModelledScreen implements Screen {
   /** Without a model the log still must not grow: its effect is lost, and the next frames say so. */
   #failed(batch: Batch, error: unknown): void {
     if (this.#closed) return;
-    this.#state = { bytes: blankKeyFrame(), approximate: true, serial: 0 };
+    this.#state = { bytes: blankKeyFrame(), approximate: true, steady: false, serial: 0 };
     this.#frame = {
       ...this.#frame,
       offset: batch.offset,
@@ -186,9 +202,13 @@ class ModelledScreen implements Screen {
   #finished(batch: Batch): void {
     this.#sealed.shift();
     this.#working = false;
-    this.#waitingBytes -= batch.weightBytes;
-    if (this.#waitingBytes < maxWaitingBytes / 2) this.#tellCaughtUp();
+    this.#spare(batch.weightBytes);
     this.#work();
+  }
+
+  #spare(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    if (this.#waitingBytes < maxWaitingBytes / 2) this.#tellCaughtUp();
   }
 
   #tellCaughtUp(): void {

@@ -150,7 +150,8 @@ export class Viewer {
     const parts = [first.bytes];
     let bytes = first.bytes.length;
     let next = this.#items[0];
-    while (next?.kind === "output" && bytes + next.bytes.length <= messageBytes) {
+    // Small pieces are merged; large ones cost more to copy than to send.
+    while (next?.kind === "output" && bytes < mergeBytes && bytes + next.bytes.length <= messageBytes) {
       parts.push(next.bytes);
       bytes += next.bytes.length;
       this.#items.shift();
