@@ -17,7 +17,7 @@ import {
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { handOver } from "./cli/hand-over.js";
+import { handOver, serverFlags } from "./cli/hand-over.js";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const modules = join(root, "node_modules");
@@ -45,7 +45,10 @@ try {
   if (task === "test") await prepareMachine();
   await prepareCheckout();
   if (task === "start") {
-    handOver(node, [join(root, "server", "main.ts"), "serve", ...rest], { cwd: root, env: plainEnvironment(false) });
+    handOver(node, [...serverFlags, join(root, "server", "main.ts"), "serve", ...rest], {
+      cwd: root,
+      env: plainEnvironment(false),
+    });
   }
   if (task === "test") process.exitCode = await check(rest);
 } catch (error) {

@@ -4,25 +4,28 @@ import { existsSync, realpathSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { handOver, serverFlags } from "./hand-over.js";
 
 const launcher = fileURLToPath(import.meta.url);
 const root = dirname(dirname(launcher));
 const checkout = existsSync(join(root, "setup.mjs"));
 const checkoutNode = join(root, "node_modules", ".bin", "node");
 const args = process.argv.slice(2);
+const flags = args[0] === "serve" ? serverFlags : [];
 
 if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
   fail(`This checkout is not set up yet. Run "npm start" in ${root} first.`);
 } else if (checkout && existsSync(checkoutNode) && realpathSync(checkoutNode) !== realpathSync(process.execPath)) {
   // The native parts are built for the checkout's own Node: one version for everything in it.
-  const { handOver } = await import("./hand-over.js");
-  handOver(checkoutNode, [launcher, ...args]);
+  handOver(checkoutNode, [...flags, launcher, ...args]);
 } else if (Number.parseInt(process.versions.node, 10) < 24) {
   fail(
     checkout
       ? `This checkout is not set up yet. Run "npm start" in ${root} first.`
       : `bartizan needs Node 24 or newer; this is ${process.version}.`,
   );
+} else if (flags.some((flag) => !process.execArgv.includes(flag))) {
+  handOver(process.execPath, [...flags, launcher, ...args]);
 } else {
   const room = args[0] === "serve" || args[0] === "config" ? "server" : "cli";
   const main = checkout ? join(root, room, "main.ts") : join(root, "dist", room, "main.js");

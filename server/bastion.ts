@@ -73,7 +73,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
   });
   const shutdown = new AbortController();
-  const { router, streams, guard: authorise } = createRoutes({
+  const {
+    router,
+    streams,
+    guard: authorise,
+  } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto },
     callerOf: (given) => callerOf(entries, given),
     graceMs: config.graceSeconds * 1000,
@@ -97,7 +101,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const direct = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        return createAdapter({ router, streams, direct, log, pages, guard: createHostGuard([...known, ...names], bound) });
+        return createAdapter({
+          router,
+          streams,
+          direct,
+          log,
+          pages,
+          guard: createHostGuard([...known, ...names], bound),
+        });
       },
       clock,
       log,

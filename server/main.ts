@@ -6,7 +6,7 @@ import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { printable } from "./flow/printable.ts";
 import { createLog } from "./log.ts";
-import { openInventory, type OpenInventory } from "./open-inventory.ts";
+import { type OpenInventory, openInventory } from "./open-inventory.ts";
 
 const help = `Usage: bartizan serve [--config FILE]
        bartizan config check FILE

@@ -4,11 +4,17 @@
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextValues, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  createHandlerContext,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import type { Log } from "../log.ts";
-import { connectErrorFrom } from "../rpc/errors.ts";
 import { endStreamFlag, envelope } from "../rpc/envelope.ts";
+import { connectErrorFrom } from "../rpc/errors.ts";
 import { type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import { readEnvelopes } from "./envelope-reader.ts";

@@ -35,7 +35,10 @@ export function readEnvelopes<T>(body: Readable, maxBytes: number, parse: (data:
       while (held.length >= prefixBytes) {
         const length = held.readUInt32BE(1);
         if (length > maxBytes)
-          throw new ConnectError(`a message has ${length} bytes, at most ${maxBytes} are taken`, Code.ResourceExhausted);
+          throw new ConnectError(
+            `a message has ${length} bytes, at most ${maxBytes} are taken`,
+            Code.ResourceExhausted,
+          );
         if (held[0] !== 0) throw new ConnectError("a message is compressed or malformed", Code.InvalidArgument);
         if (held.length < prefixBytes + length) break;
         ready.push({ message: parse(held.subarray(prefixBytes, prefixBytes + length)), bytes: length });

@@ -15,7 +15,10 @@ import { envelope, outputEnvelope } from "./envelope.ts";
 /** One method as the front serves it: requests in, enveloped response messages out, in pieces to be written in order. */
 export interface StreamMethod {
   readonly method: DescMethod;
-  invoke(requests: AsyncIterable<MessageShape<DescMethod["input"]>>, context: HandlerContext): AsyncIterable<Uint8Array[]>;
+  invoke(
+    requests: AsyncIterable<MessageShape<DescMethod["input"]>>,
+    context: HandlerContext,
+  ): AsyncIterable<Uint8Array[]>;
 }
 
 export interface StreamImplementations {

@@ -244,7 +244,11 @@ export class HeldSession implements LiveSession {
   /** Passed on at once, whatever waits: acknowledgements in the same stream must not stand behind input. */
   async #send(pty: PtyChannel, { input: count, viewer }: Seat, input: Uint8Array): Promise<void> {
     if (count.sentBytes - count.takenBytes + input.length > maxInputUnderWayBytes)
-      throw new BartizanFault("limit", "The target takes no more input.", "Wait for `input_taken` before sending more.");
+      throw new BartizanFault(
+        "limit",
+        "The target takes no more input.",
+        "Wait for `input_taken` before sending more.",
+      );
     count.sentBytes += input.length;
     await pty.write(input);
     count.takenBytes += input.length;

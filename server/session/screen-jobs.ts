@@ -23,7 +23,13 @@ export type ToWorker = Job | { readonly kind: "close"; readonly session: number 
 
 export type FromWorker =
   | { readonly kind: "ready" }
-  | { readonly kind: "done"; readonly id: number; readonly bytes: Uint8Array; readonly approximate: boolean; readonly steady: boolean }
+  | {
+      readonly kind: "done";
+      readonly id: number;
+      readonly bytes: Uint8Array;
+      readonly approximate: boolean;
+      readonly steady: boolean;
+    }
   /** The job cost more than its budget, or the emulator threw. */
   | { readonly kind: "gave-up"; readonly id: number };
 

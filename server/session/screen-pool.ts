@@ -4,8 +4,8 @@ import { BartizanFault } from "../errors.ts";
 import type { TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { blankKeyFrame } from "./key-frame.ts";
-import { createScratch, type Scratch } from "./screen-log.ts";
 import { beat, type FromWorker, type Job, type WorkerSetup } from "./screen-jobs.ts";
+import { createScratch, type Scratch } from "./screen-log.ts";
 
 export interface ScreenState {
   readonly bytes: Uint8Array;

@@ -5,6 +5,7 @@ import type { EndCause, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
 import { createChunkQueue } from "./chunk-queue.ts";
+import { paceReads } from "./read-pacing.ts";
 import type { PtyChannel } from "./target.ts";
 
 const maxChunkBytes = 32_768; // 32 KiB
@@ -146,6 +147,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     attempt(() => client.end());
   };
 
+  paceReads(socket, clock);
   const watchdog = openWatchdog(need, () => lose("the target stopped answering"));
   // Straight from the packet to our queue: as a Readable the stream holds up to 3 MiB, and costs more per chunk.
   for (let early = stream.read(); early !== null; early = stream.read()) take(early);

@@ -3,6 +3,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { serverFlags } from "../../cli/hand-over.js";
 import { bearer, type Clients, createClients, openShell, type Shell } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
 import { openSshd, type Sshd } from "../support/sshd.ts";
@@ -19,7 +20,7 @@ export interface BenchRig extends AsyncDisposable {
 export async function openBenchRig(): Promise<BenchRig> {
   await using opening = new AsyncDisposableStack();
   const sshd = opening.use(await openSshd({ config: ["MaxStartups 500", "MaxSessions 500"] }));
-  const server = opening.adopt(fork(new URL("./bench-server.ts", import.meta.url), { execArgv: process.env["BENCH_PROFILE"] ? process.env["BENCH_PROFILE"].split(" ") : [] }), stopped);
+  const server = opening.adopt(fork(new URL("./bench-server.ts", import.meta.url), [], { execArgv: [...serverFlags] }), stopped);
   server.send(sshd.target);
   const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
   const held = opening.move();
@@ -43,7 +44,9 @@ async function stopped(child: ChildProcess): Promise<void> {
 
 /** proc(5): fields 14 and 15 of stat are user and system time in ticks of 10 ms. */
 function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /, "").split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+    .replace(/^.*\) /, "")
+    .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 

@@ -11,7 +11,10 @@ let bastion: TestBastion;
 beforeAll(async () => {
   sshd = await openSshd();
   bastion = await openTestBastion({
-    targets: [sshd.target, { ...sshd.target, name: "wrong-key", hostKeys: [makeKey(join(sshd.folder, "other"), "ed25519")] }],
+    targets: [
+      sshd.target,
+      { ...sshd.target, name: "wrong-key", hostKeys: [makeKey(join(sshd.folder, "other"), "ed25519")] },
+    ],
     principals: { carol: ["auditor"], root: ["admin"] },
   });
 });
