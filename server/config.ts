@@ -138,7 +138,7 @@ function offsetOf(document: ReturnType<typeof parseDocument>, path: readonly Pro
 function complete(file: FileConfig, base: string, environment: Environment): Config {
   const { username, homedir: home } = userOf(environment);
   const from = (path: string) => (isAbsolute(path) ? path : resolve(base, path.replace(/^~(?=\/)/, home)));
-  const state = environment["XDG_STATE_HOME"] || join(home, ".local", "state");
+  const state = environment.XDG_STATE_HOME || join(home, ".local", "state");
   const data = file.data === undefined ? join(state, "bartizan") : from(file.data);
   const tls = file.listen.tls;
   return {
@@ -150,18 +150,18 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     sshConfig: file.sshConfig === false ? false : from(file.sshConfig ?? join(home, ".ssh", "config")),
     user: username,
     home,
-    agentSocket: environment["SSH_AUTH_SOCK"] || undefined,
+    agentSocket: environment.SSH_AUTH_SOCK || undefined,
     tokenFile: join(data, "token"),
   };
 }
 
 function userOf(environment: Environment): { username: string; homedir: string } {
-  const home = environment["HOME"] || homedir();
+  const home = environment.HOME || homedir();
   try {
     return { username: userInfo().username, homedir: home };
   } catch {
     // A numeric user without an entry in passwd, as containers have it.
-    return { username: environment["USER"] || "operator", homedir: home };
+    return { username: environment.USER || "operator", homedir: home };
   }
 }
 

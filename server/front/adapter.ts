@@ -56,10 +56,12 @@ export function createAdapter({ router, streams, direct, guard, pages, log }: Ad
 }
 
 function plain(request: NodeRequest, response: NodeResponse, page: PlainPages[string] | undefined): void {
-  if (page === undefined) return refuse(response, 404, "There is nothing here.");
-  if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "Only GET.");
-  const { status, body } = page();
-  send(response, status, request.method === "HEAD" ? "" : body);
+  if (page === undefined) refuse(response, 404, "There is nothing here.");
+  else if (request.method !== "GET" && request.method !== "HEAD") refuse(response, 405, "Only GET.");
+  else {
+    const { status, body } = page();
+    send(response, status, request.method === "HEAD" ? "" : body);
+  }
 }
 
 function refuse(response: NodeResponse, status: number, text: string): void {

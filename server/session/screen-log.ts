@@ -11,16 +11,26 @@ export type Scratch = (bytes: number) => Buffer;
 export function shortened(chunks: readonly Uint8Array[], rows: number, scratch: Scratch): Uint8Array[] | undefined {
   let size = 0;
   for (const chunk of chunks) size += chunk.length;
-  const whole = scratch(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  const bytes = whole.subarray(0, size);
+  const bytes = scratch(size).subarray(0, size);
+  putAll(chunks, bytes);
   const skip = fastForward(bytes, 0, simpleEnd(bytes, 0), rows);
   if (skip === undefined || size - skip.resumeAt + skip.lead.length > size / 4) return undefined;
   return [skip.lead, Uint8Array.from(bytes.subarray(skip.resumeAt))];
+}
+
+/** All chunks as one, in a buffer of its own, fit to be transferred. */
+export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const all = Buffer.allocUnsafeSlow(size) as Uint8Array<ArrayBuffer>;
+  putAll(chunks, all);
+  return all;
+}
+
+function putAll(chunks: readonly Uint8Array[], into: Uint8Array): void {
+  let at = 0;
+  for (const chunk of chunks) {
+    into.set(chunk, at);
+    at += chunk.length;
+  }
 }
 
 /** A scratch that grows to what was asked for and is then kept. */

@@ -5,7 +5,7 @@ import type { TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { blankKeyFrame } from "./key-frame.ts";
 import { beat, type FromWorker, type Job, type WorkerSetup } from "./screen-jobs.ts";
-import { createScratch, type Scratch } from "./screen-log.ts";
+import { createScratch, joined, type Scratch } from "./screen-log.ts";
 
 export interface ScreenState {
   readonly bytes: Uint8Array;
@@ -31,7 +31,7 @@ export interface ScreenPool extends AsyncDisposable {
   /** A number for one screen. */
   open(): number;
   close(session: number): void;
-  /** Starts a thread now, so that the first watcher does not wait for it. */
+  /** Starts the threads now and lets them practise, so that the first watchers do not wait for cold code. */
   warm(): void;
   readonly scratch: Scratch;
   /**
@@ -94,10 +94,13 @@ export function openScreenPool(options: ScreenPoolOptions): ScreenPool {
   let closed = false;
 
   const threadOf = (session: number): Thread =>
-    suspects.has(session) ? quarantine : (threads[session % threads.length] ?? quarantine);
+    suspects.has(session) ? quarantine : (threads.at(session % threads.length) ?? quarantine);
 
   const send = (thread: Thread, id: number, { step, serial }: Call) => {
-    const bytes = joined(step.chunks);
+    const bytes = joined(
+      step.chunks,
+      step.chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    );
     const job: Job = {
       kind: "job",
       id,
@@ -204,17 +207,33 @@ export function openScreenPool(options: ScreenPoolOptions): ScreenPool {
     }
   };
 
+  /** Below 0: no screen has such a number. */
+  const practise = async (session: number) => {
+    const size = { cols: 200, rows: 50 };
+    const text = Buffer.from("\x1b[1;32mpractice\x1b[0m \x1b[38;5;208mmakes\x1b[m perfect\x1b[K\r\n".repeat(1000));
+    let from: ScreenState = { bytes: blankKeyFrame(), approximate: false, steady: true, serial: 0 };
+    for (let round = 0; round < 8 && !closed; round++) {
+      const chunks = [text, Buffer.from("\x1b[2;40r\x1b[3;3H\x1b[7mx\x1b[r")];
+      from = await new Promise<ScreenState>((resolve, reject) => {
+        const step = { session, from: { ...from, serial: 0 }, size, chunks, resizes: [] };
+        begin({ step, serial: ++serials, resolve, reject, attempts: 0 });
+      });
+    }
+    if (!closed) forget(session);
+  };
+  const forget = (session: number) => {
+    const thread = threadOf(session);
+    suspects.delete(session);
+    if (thread.ready) thread.worker?.postMessage({ kind: "close", session });
+  };
+
   return {
     open: () => ++sessions,
     scratch: createScratch(),
     warm() {
-      for (const thread of threads) if (thread.worker === undefined && !closed) startWorker(thread);
+      for (let thread = 0; thread < threads.length; thread++) practise(thread - threads.length).catch(() => {});
     },
-    close(session) {
-      const thread = threadOf(session);
-      suspects.delete(session);
-      if (thread.ready) thread.worker?.postMessage({ kind: "close", session });
-    },
+    close: forget,
     advance: (step) =>
       new Promise((resolve, reject) => {
         if (closed) reject(poolClosed());
@@ -245,19 +264,6 @@ function newThread(): Thread {
     lastBeatMs: 0,
     calls: new Map(),
   };
-}
-
-/** A fresh buffer of its own, fit to be transferred. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let size = 0;
-  for (const chunk of chunks) size += chunk.length;
-  const all = Buffer.allocUnsafeSlow(size) as Uint8Array<ArrayBuffer>;
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function poolClosed(): BartizanFault {

@@ -2,7 +2,7 @@
 import { BartizanFault } from "../errors.ts";
 import type { KeyFrame, SessionEvent, TermSize } from "../events.ts";
 import { blankKeyFrame } from "./key-frame.ts";
-import { shortened } from "./screen-log.ts";
+import { joined, shortened } from "./screen-log.ts";
 import type { ScreenPool, ScreenState } from "./screen-pool.ts";
 
 export interface Screen extends Disposable {
@@ -152,11 +152,13 @@ class ModelledScreen implements Screen {
     );
   }
 
-  /** True when the open log was plain text that scrolls off, and is short now. */
+  /** True when the open log is short now: it was plain text that scrolls off, or mostly overhead of small chunks. */
   #shorten(): boolean {
     const batch = this.#open;
-    if (!this.#state.steady || batch.resizes.length > 0) return false;
-    const chunks = shortened(batch.chunks, this.#frame.size.rows, this.#pool.scratch);
+    const plain = this.#state.steady && batch.resizes.length === 0;
+    const chunks =
+      (plain ? shortened(batch.chunks, this.#frame.size.rows, this.#pool.scratch) : undefined) ??
+      (batch.bytes < shipBytes / 2 ? [joined(batch.chunks, batch.bytes)] : undefined);
     if (chunks === undefined) return false;
     batch.chunks.splice(0, batch.chunks.length, ...chunks);
     batch.bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);

@@ -20,7 +20,10 @@ export interface BenchRig extends AsyncDisposable {
 export async function openBenchRig(): Promise<BenchRig> {
   await using opening = new AsyncDisposableStack();
   const sshd = opening.use(await openSshd({ config: ["MaxStartups 500", "MaxSessions 500"] }));
-  const server = opening.adopt(fork(new URL("./bench-server.ts", import.meta.url), [], { execArgv: [...serverFlags] }), stopped);
+  const server = opening.adopt(
+    fork(new URL("./bench-server.ts", import.meta.url), [], { execArgv: [...serverFlags] }),
+    stopped,
+  );
   server.send(sshd.target);
   const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
   const held = opening.move();

@@ -41,7 +41,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     ...changes,
   };
   const bastion = await openBastion({
-    log: createLog(process.env["BARTIZAN_TEST_LOG"] === undefined ? "silent" : "debug"),
+    log: createLog(process.env.BARTIZAN_TEST_LOG === undefined ? "silent" : "debug"),
     ...rest,
     config,
     targets: () => targets,
