@@ -29,7 +29,7 @@ export async function openInventory(config: Config, signal: AbortSignal): Promis
   }
   if (config.demo) {
     try {
-      targets.push(opening.use(await openDemo(signal)).target);
+      targets.push(opening.use(await openDemo(signal, { home: config.home })).target);
     } catch (error) {
       signal.throwIfAborted();
       skipped.push({ name: "demo", why: faultFrom(error).message });

@@ -14,7 +14,7 @@ import { until } from "../support/until.ts";
 const life = new AbortController();
 let demo: Demo;
 beforeAll(async () => {
-  demo = await openDemo(life.signal);
+  demo = await openDemo(life.signal, { home: tmpdir() });
 });
 afterAll(async () => {
   await demo[Symbol.asyncDispose]();

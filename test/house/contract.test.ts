@@ -61,7 +61,7 @@ test("the generated code is what the contract generates", () => {
 
 test("docs/errors.md tells every fault with the code it has on the wire", () => {
   const page = readFileSync(join(root, "docs", "errors.md"), "utf8");
-  const told = [...page.matchAll(/^\| `([a-z-]+)` \| (\w+) \|/gm)].map(([, word, code]) => `${word} ${code}`);
+  const told = [...page.matchAll(/^\| `([a-z-]+)`\s* \| (\w+)\s* \|/gm)].map(([, word, code]) => `${word} ${code}`);
   const snake = (name: string) => name.replace(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
   expect(told).toEqual(faultWords.map((word) => `${word} ${snake(Code[codeOf[word]])}`));
 });

@@ -24,7 +24,7 @@ function generatedStubs(): { readonly folder: string } & Disposable {
 test("a Python program opens a shell on the demo target, watches it, and ends it", { timeout: 40_000 }, async () => {
   using stubs = generatedStubs();
   const living = new AbortController();
-  await using demo = await openDemo(living.signal);
+  await using demo = await openDemo(living.signal, { home: tmpdir() });
   await using bastion = await openTestBastion({
     targets: [demo.target],
     principals: { olga: ["operator"], ada: ["auditor"], max: ["admin"] },
