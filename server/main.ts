@@ -55,13 +55,12 @@ async function serve(config: Config): Promise<number> {
   return 0;
 }
 
-/** `first` aborts at TERM or INT, `second` when it comes again: then nobody is waited for. */
+/** `first` aborts at TERM, INT or HUP, `second` when one comes again: then nobody is waited for. */
 function stopSignal(): { first: AbortSignal; second: AbortSignal } {
   const first = new AbortController();
   const second = new AbortController();
   const onSignal = () => (first.signal.aborted ? second : first).abort();
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(name, onSignal);
   return { first: first.signal, second: second.signal };
 }
 
