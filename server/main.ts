@@ -4,6 +4,7 @@ import { type Bastion, openBastion, version } from "./bastion.ts";
 import { type Config, readConfig } from "./config.ts";
 import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
+import { aborted } from "./flow/life.ts";
 import { printable } from "./flow/printable.ts";
 import { createLog } from "./log.ts";
 import { type OpenInventory, openInventory } from "./open-inventory.ts";
@@ -43,10 +44,11 @@ function say(text: string): number {
 async function serve(config: Config): Promise<number> {
   const log = createLog(config.log);
   const stopped = stopSignal();
-  await using inventory = await openInventory(config, stopped.first);
+  // Not the first signal: the demo's shells are waited for like all others.
+  await using inventory = await openInventory(config, stopped.second);
   await using bastion = await openBastion({ config, log, targets: () => inventory.list() });
   announce(config, bastion, inventory);
-  await new Promise<void>((resolve) => stopped.first.addEventListener("abort", () => resolve(), { once: true }));
+  await aborted(stopped.first);
   process.stdout.write(`\nstopping: ${bastion.registry.size} live sessions, at most ${config.drainSeconds} s\n`);
   const limit = new AbortController();
   using _timer = systemClock.after(config.drainSeconds * 1000, () => limit.abort());

@@ -166,6 +166,7 @@ function main(): void {
   // A Ctrl-C in the bastion's terminal reaches this process too, and must leave the shells to the bastion's own end.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
+  process.on("SIGHUP", () => {});
   const open = new Set<DemoPty>();
   process.on("disconnect", () => {
     for (const pty of open) pty.hangUp();
