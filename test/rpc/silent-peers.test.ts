@@ -1,0 +1,51 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { expect, it } from "vitest";
+import type { ClientOrder } from "../support/client-process.ts";
+import { createMemoryTarget } from "../support/memory-target.ts";
+import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { until } from "../support/until.ts";
+import { operate } from "../support/viewing.ts";
+
+const program = new URL("../support/client-process.ts", import.meta.url);
+
+async function attached(bastion: TestBastion, what: Omit<ClientOrder, "url" | "token">): Promise<ChildProcess> {
+  const child = fork(program);
+  child.send({ url: bastion.url, token: bastion.token, ...what } satisfies ClientOrder);
+  await once(child, "message");
+  return child;
+}
+
+async function gone(child: ChildProcess): Promise<void> {
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+it("an operator whose machine froze is noticed, and his shell is kept for him", async () => {
+  const memory = createMemoryTarget();
+  await using bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial, limits: { pingMs: 100 } });
+  const child = await attached(bastion, { target: "memory" });
+  await using _child = { [Symbol.asyncDispose]: () => gone(child) };
+  child.kill("SIGSTOP");
+  const session = await until(() => bastion.registry.list().find(({ state }) => state === "detached"), "he is away");
+  expect(memory.pty().hungUp()).toBe(false);
+  await bastion.clients().sessions.kick({ sessionId: session.id, reason: "the test is over" });
+});
+
+it("a watcher whose machine froze is noticed, and neither slows nor survives it", async () => {
+  const memory = createMemoryTarget();
+  await using bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial, limits: { pingMs: 100 } });
+  await using operator = operate(bastion.clients(), "memory");
+  const { session } = await operator.started();
+  const child = await attached(bastion, { sessionId: session.id });
+  await using _child = { [Symbol.asyncDispose]: () => gone(child) };
+  expect(bastion.registry.list()[0]?.attachments).toHaveLength(2);
+  child.kill("SIGSTOP");
+  for (let line = 0; line < 200; line += 1) await memory.pty().print(`${"x".repeat(10_000)}\r\n`);
+  await operator.shows("x\r\n");
+  await until(() => bastion.registry.list()[0]?.attachments.length === 1, "the watcher is gone");
+  expect(operator.bytes().length).toBe(200 * 10_002);
+  operator.shell.hangUp();
+  await operator.ended();
+});
