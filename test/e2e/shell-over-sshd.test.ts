@@ -58,7 +58,9 @@ describe("a shell on a real sshd", () => {
 
   it("takes a paste of 10 MB into a program that prints while it reads", { timeout: 60_000 }, async () => {
     const { operator } = await opened();
-    await operator.type("stty raw; head -c 10485760; stty sane; echo DO''NE\n");
+    await operator.type("stty raw; echo NO''W; head -c 10485760; stty sane; echo DO''NE\n");
+    // Before that the line discipline would drop what is more than one line.
+    await operator.shows("NOW");
     const paste = Buffer.alloc(10_485_760, "0123456789abcdef");
     expect(await operator.type(paste)).toBe(true);
     await operator.shows("DONE");

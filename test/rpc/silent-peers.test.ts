@@ -45,7 +45,7 @@ it("a watcher whose machine froze is noticed, and neither slows nor survives it"
   for (let line = 0; line < 200; line += 1) await memory.pty().print(`${"x".repeat(10_000)}\r\n`);
   await operator.shows("x\r\n");
   await until(() => bastion.registry.list()[0]?.attachments.length === 1, "the watcher is gone");
-  expect(operator.bytes().length).toBe(200 * 10_002);
+  await until(() => operator.bytes().length === 200 * 10_002, "every byte arrived");
   operator.shell.hangUp();
   await operator.ended();
 });

@@ -1,4 +1,5 @@
 /** Headless terminals for tests, as the screen worker makes them, and a way to write to one that is done when it returns. */
+import unicode11 from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 import { clampCsiCounts } from "../../proto/client/csi-clamps.ts";
 import type { TermSize } from "../../server/events.ts";
@@ -9,6 +10,8 @@ export type TestTerminal = InstanceType<typeof xterm.Terminal>;
 /** Without scrollback, with clamps, silent. */
 export function newTerminal({ cols, rows }: TermSize): TestTerminal {
   const terminal = new xterm.Terminal({ cols, rows, scrollback: 0, allowProposedApi: true, logLevel: "off" });
+  terminal.loadAddon(new unicode11.Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
   clampCsiCounts(terminal);
   return terminal;
 }

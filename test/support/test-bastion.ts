@@ -10,6 +10,7 @@ import { type Bastion, type BastionOptions, openBastion } from "../../server/bas
 import { type Config, parseConfig, readConfig } from "../../server/config.ts";
 import { createLog } from "../../server/log.ts";
 import type { Target } from "../../server/target/target.ts";
+import { createCountingClock } from "./counting-clock.ts";
 import { until } from "./until.ts";
 
 export interface TestBastionOptions extends Partial<Omit<BastionOptions, "config" | "targets">> {
@@ -25,7 +26,7 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
   readonly folder: string;
 }
 
-/** Disposing fails when a session is live that no test ended, or a handle of the bastion stays open. */
+/** Disposing fails when a session is live that no test ended, or a timer of the bastion's is never given back. */
 export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
   const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
   const { targets = [], principals = {}, config: changes = {}, ...rest } = options;
@@ -40,7 +41,9 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     })),
     ...changes,
   };
+  const clock = createCountingClock();
   const bastion = await openBastion({
+    clock,
     log: createLog(process.env.BARTIZAN_TEST_LOG === undefined ? "silent" : "debug"),
     ...rest,
     config,
@@ -62,6 +65,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
         for (const transport of transports) transport[Symbol.dispose]();
         await bastion[Symbol.asyncDispose]();
         await until(() => bastion.registry.size === 0, "the registry is empty");
+        await until(() => clock.pending === 0, `every timer is given back; ${clock.pending} are not`);
         if (left.length > 0) throw new Error(`the test left sessions behind: ${left.join(", ")}`);
       } finally {
         await rm(folder, { recursive: true, force: true });

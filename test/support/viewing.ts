@@ -53,8 +53,22 @@ function gather(source: AsyncIterable<AttachmentEvent>, onEvent: (event: Attachm
     ...{ events, over, leave, text, bytes },
     started: () => find("started"),
     ended: () => find("ended"),
-    shows: async (wanted: string) =>
-      void (await until(() => text().includes(wanted), `output with ${JSON.stringify(wanted)}`)),
+    shows: async (wanted: string) => {
+      // What was searched once is not searched again: output may be tens of megabytes.
+      let searched = 0;
+      let tail = Buffer.alloc(0);
+      const found = () => {
+        while (searched < events.length) {
+          const event = events[searched++];
+          if (event?.kind !== "output" && event?.kind !== "key-frame") continue;
+          tail = Buffer.concat([tail, event.bytes]);
+          if (tail.includes(wanted)) return true;
+          tail = tail.subarray(-Buffer.byteLength(wanted));
+        }
+        return false;
+      };
+      await until(found, `output with ${JSON.stringify(wanted)}`, 30_000);
+    },
     [Symbol.asyncDispose]: async () => {
       leave();
       await over.catch(() => {});
