@@ -28,8 +28,14 @@ const logFile = join(modules, ".bartizan-setup.log");
 const cryptoDir = join(modules, "ssh2", "lib", "protocol", "crypto");
 const bindingFile = join(cryptoDir, "build", "Release", "sshcrypto.node");
 
+/** What the page is built from, and where to. */
+const pageSources = ["web", "proto/client", "proto/gen", "package-lock.json"];
+const pageNoteFile = join(modules, ".bartizan-page.json");
+const pageFile = join(root, "dist", "web", "index.html");
+
 /** What the tests need of the machine: the Debian package, and how to see that it is there. */
 const machineParts = [
+  ["chromium", () => onPath("chromium")],
   ["openssh-server", () => onPath("sshd")],
   ["openssh-client", () => onPath("ssh") && onPath("ssh-keygen")],
   ["dropbear-bin", () => onPath("dropbear") && onPath("dropbearkey")],
@@ -44,6 +50,7 @@ try {
   if (!["start", "test", "only"].includes(task)) throw new Error("Usage: node setup.mjs start|test|only [arguments]");
   if (task === "test") await prepareMachine();
   await prepareCheckout();
+  await preparePage();
   if (task === "start") {
     handOver(node, [...serverFlags, join(root, "server", "main.ts"), "serve", ...rest], {
       cwd: root,
@@ -86,6 +93,30 @@ async function prepareCheckout() {
   }
   const text = JSON.stringify(note);
   if (text !== JSON.stringify(readJson(noteFile))) writeFileSync(noteFile, text);
+}
+
+/** Builds the page when its sources are not those it was built from. The server runs without one; tests do not. */
+async function preparePage() {
+  const files = pageSources.flatMap((name) => {
+    const place = join(root, name);
+    if (!statSync(place).isDirectory()) return [place];
+    return readdirSync(place, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  });
+  const digest = createHash("sha256");
+  for (const file of files.sort()) digest.update(`${file.slice(root.length)}\0`).update(readFileSync(file));
+  const sources = digest.digest("hex");
+  if (readJson(pageNoteFile)?.sources === sources && existsSync(pageFile)) return;
+  const vite = join(modules, "vite", "bin", "vite.js");
+  try {
+    const options = { cwd: root, env: plainEnvironment(true) };
+    await step("building the page", () => run(node, [vite, "build", "web"], options));
+    writeFileSync(pageNoteFile, JSON.stringify({ sources }));
+  } catch (error) {
+    if (task !== "start") throw error;
+    say(`The page could not be built, the command line works without it; ${logFile} has the reason.`);
+  }
 }
 
 /**

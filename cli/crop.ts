@@ -1,5 +1,6 @@
 /** A watched screen in a window of another size: a model of the whole, of which the part around the cursor is drawn. */
 
+import unicode11 from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 import { clampCsiCounts } from "../proto/client/csi-clamps.ts";
 import type { Size } from "../proto/client/events.ts";
@@ -22,6 +23,9 @@ export interface Crop extends Disposable {
 /** The model answers nothing: what xterm.js would reply to the program goes nowhere. */
 export function openCrop(size: Size): Crop {
   const terminal = new xterm.Terminal({ ...size, scrollback: 0, allowProposedApi: true, logLevel: "off" });
+  // The widths that the server's own model has, or key frames would not fit.
+  terminal.loadAddon(new unicode11.Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
   const clamps = clampCsiCounts(terminal);
   let cursorShown = true;
   let shown: string[] = [];

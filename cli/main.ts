@@ -8,6 +8,7 @@ import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { createFrame, type Frame } from "./frame.ts";
 import { kickCommand } from "./kick.ts";
+import { linkCommand } from "./link.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
@@ -65,6 +66,7 @@ function build(program: Command, frame: Frame, done: (code: number) => void): vo
       `
 Examples:
   bartizan serve                          start a server here, with a demo target
+  bartizan link                           open its page in a browser
   bartizan targets                        what can I open?
   bartizan shell demo                     open it
   bartizan sessions                       who is on what?
@@ -77,7 +79,15 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
   // These two start the server: the launcher runs them before this file is read. Here they are only told about.
   program.addCommand(elsewhere("serve", "start the server"));
   program.addCommand(elsewhere("config", "check a configuration file (`config check`)"));
-  for (const make of [targetsCommand, shellCommand, sessionsCommand, watchCommand, kickCommand, doctorCommand]) {
+  for (const make of [
+    linkCommand,
+    targetsCommand,
+    shellCommand,
+    sessionsCommand,
+    watchCommand,
+    kickCommand,
+    doctorCommand,
+  ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));
   }
 }

@@ -1,6 +1,9 @@
 /** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { Links } from "./access/links.ts";
+import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -9,6 +12,8 @@ import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
+import { readPage } from "./front/page.ts";
+import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { Registry } from "./session/registry.ts";
@@ -24,6 +29,8 @@ export interface BastionOptions {
   readonly targets: () => readonly Target[];
   readonly clock?: Clock;
   readonly dial?: Dial;
+  /** Where the built page is; by default beside the program. */
+  readonly pageFolder?: string;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -36,9 +43,14 @@ export interface Bastion extends AsyncDisposable {
   readonly token: string;
   readonly nativeCrypto: boolean;
   readonly registry: Registry;
+  /** The page's address with a code that signs the local user in, once, within two minutes. */
+  createLink(): string;
   /** Refuses new work, tells everybody, waits for sessions to end until the signal aborts. */
   drain(signal: AbortSignal): Promise<void>;
 }
+
+/** A connection without a sign of life for so long is asked for one. */
+const pingMs = 15_000;
 
 /** This package's version. */
 export function version(): string {
@@ -53,12 +65,21 @@ export function version(): string {
   return "unknown";
 }
 
+/** In a checkout the build stands in dist/web; compiled code stands in dist itself. */
+function builtPage(): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
+}
+
 /** Throws `config` when it cannot start. Disposing ends every session and call, and resolves when all is closed. */
 export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const { config, log, targets, clock = systemClock } = options;
   const token = await localToken(config.tokenFile);
   const entries = tokenEntries(config, token);
+  const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
+  const links = new Links(clock);
+  const pageTokens = new PageTokens(clock);
   const tls = await readTls(config);
+  const page = await readPage(options.pageFolder ?? builtPage());
   const nativeCrypto = nativeCryptoAvailable();
 
   await using opening = new AsyncDisposableStack();
@@ -79,7 +100,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto },
-    callerOf: (given) => callerOf(entries, given),
+    ...{ links, pageTokens },
+    callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
+    linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
     node: config.node,
     version: version(),
@@ -93,22 +116,19 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const front = opening.use(
     await listen(
       {
-        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs: 15_000 },
+        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs },
         clearText: tls === undefined || isLoopback(host),
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
-        const direct = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        return createAdapter({
-          router,
-          streams,
-          direct,
-          log,
-          pages,
-          guard: createHostGuard([...known, ...names], bound),
-        });
+        const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
+        const guard = createHostGuard([...known, ...names], bound);
+        return {
+          request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
+          upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
+        };
       },
       clock,
       log,
@@ -120,9 +140,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 
   const held = opening.move();
   const scheme = tls === undefined ? "http" : "https";
+  const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
+  // Others know a server that listens wide by its names, and it answers to no others.
+  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
   return {
-    url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${front.port}`,
+    url: urlOf(host),
     port: front.port,
+    createLink: () => linkUrl(links.create(localUser).code),
     ...{ token, nativeCrypto, registry },
     drain: (signal) => {
       front.stopListening();

@@ -83,7 +83,14 @@ export interface InputTaken {
   readonly bytes: number;
 }
 
-export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken;
+/** To an operator alone: the answer to his ping, with the last known round trip between bastion and target. */
+export interface Pong {
+  readonly kind: "pong";
+  readonly id: number;
+  readonly targetMs: number | undefined;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong;
 
 /** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
 export type View = AsyncIterable<ViewItem>;

@@ -75,12 +75,17 @@ function announce(config: Config, bastion: Bastion, inventory: OpenInventory): v
   const isDefault = bastion.url === "http://127.0.0.1:7322";
   const at = isDefault ? "" : ` --server ${bastion.url}`;
   process.stdout.write(`
+Open in your browser, once, within two minutes:
+
+  ${bastion.createLink()}
+
 bartizan ${version()} listens on ${bastion.url}
   targets    ${shown.join(", ") || "none: name some in the config file"}
 ${skipped.join("")}  token      ${config.tokenFile} (only you can read it; the commands below find it)
   crypto     ${bastion.nativeCrypto ? "native" : "slower path: ssh2's native binding is not built (see bartizan doctor)"}
 
 Type in another terminal:
+  npx bartizan link${at}
   npx bartizan targets${at}
   npx bartizan shell ${first}${at}
   npx bartizan sessions${at}

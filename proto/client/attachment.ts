@@ -32,6 +32,8 @@ export interface SurvivalOptions {
   readonly keepTryingMs?: number | undefined;
   /** A call without a first message for this long counts as lost. Default 15 s. */
   readonly firstMessageMs?: number | undefined;
+  /** Waits before a further attempt; may resolve early ("try now"), must not reject. Default: waits. */
+  readonly pause?: ((waitMs: number, signal: AbortSignal) => Promise<void>) | undefined;
   /** 0 to 1; for tests. */
   readonly random?: (() => number) | undefined;
 }
@@ -107,6 +109,6 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
     const over = started === undefined || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;
     if (over || !isLostCall(failure)) throw failure;
     yield { kind: "reconnecting", attempt, waitMs, fault: faultOf(failure) };
-    await pauseFor(waitMs, own);
+    await (options.pause ?? pauseFor)(waitMs, own);
   }
 }

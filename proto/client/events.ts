@@ -65,6 +65,14 @@ export type ViewEvent =
       readonly text: string;
     }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
+  | {
+      /** A measured round trip; only with `latencyEveryMs`. */
+      readonly kind: "latency";
+      /** Between this program and the bastion. */
+      readonly bastionMs: number;
+      /** Between the bastion and the target; undefined while it is not known. */
+      readonly targetMs: number | undefined;
+    }
   | { readonly kind: "ended"; readonly offset: number; readonly cause: EndCause; readonly atMs: number };
 
 export type AttachmentEvent =
@@ -79,7 +87,7 @@ export type AttachmentEvent =
 /** One message of a Shell call; `undefined` for one that this version does not know. */
 export function fromShell(message: ShellResponse): ViewEvent | { readonly begin: Beginning } | undefined {
   const event = message.event;
-  if (event.case === "inputTaken") return undefined;
+  if (event.case === "inputTaken" || event.case === "pong") return undefined;
   if (event.case !== "started") return event.case === "prompt" ? { kind: "prompt", prompt: event.value } : view(event);
   const { session, position, attachmentId, graceSeconds, resumed } = event.value;
   if (session === undefined) return undefined;
@@ -100,7 +108,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" | "inputTaken" }>;
+type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" | "inputTaken" | "pong" }>;
 
 function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>): ViewEvent | undefined {
   switch (event.case) {

@@ -35,6 +35,8 @@ export interface Outbox {
   ack(offset: number): void;
   answer(answer: Answer): void;
   hangUp(): void;
+  /** Asks for a pong, ahead of what waits; the latest id wins, and is forgotten while the line is down. */
+  ping(id: number): void;
   endInput(): void;
   /** Input bytes thrown away since the last time this was asked. */
   takeDiscardedBytes(): number;
@@ -59,6 +61,7 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
   let hangUpAsked = false;
   let hangUpSent = false;
   let line = 0;
+  let pingId: number | undefined;
   let wakeSender = () => {};
   let wakeWriters: (() => void)[] = [];
   let lastWrite: Promise<unknown> | undefined;
@@ -84,6 +87,11 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
       const value = size;
       size = undefined;
       return { event: { case: "resize", value } };
+    }
+    if (pingId !== undefined) {
+      const value = { id: pingId };
+      pingId = undefined;
+      return { event: { case: "ping", value } };
     }
     const bytes = flowing && sentBytes - takenBytes < underWayBytes ? input.shift() : undefined;
     if (bytes === undefined) return undefined;
@@ -153,6 +161,7 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
       queuedBytes = 0;
       input.length = 0;
       answers.length = 0;
+      pingId = undefined;
       clearTimeout(idle);
       idle = undefined;
       roomAgain();
@@ -193,6 +202,11 @@ export function createOutbox(limitBytes: number = inputLimitBytes): Outbox {
     },
     hangUp() {
       hangUpAsked = true;
+      wakeSender();
+    },
+    ping(id) {
+      if (!flowing) return;
+      pingId = id;
       wakeSender();
     },
     endInput() {

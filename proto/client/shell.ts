@@ -13,6 +13,10 @@ export interface ShellOptions extends SurvivalOptions {
   readonly size: Size;
   /** True: the caller tells by `ack` what its terminal has parsed. False: only the stream's own back-pressure holds. */
   readonly acks: boolean;
+  /** Measures the way to bastion and target this often, at least 1 s, while connected; events tell it. Default: never. */
+  readonly latencyEveryMs?: number | undefined;
+  /** Asked before each measurement; false leaves it out. Default: always. */
+  readonly measureWhile?: (() => boolean) | undefined;
   /** How much input may wait to be sent before `write` waits. Default 256 KiB. */
   readonly inputLimitBytes?: number | undefined;
 }
@@ -41,6 +45,7 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
   const own = new AbortController();
   const signal = options.signal === undefined ? own.signal : AbortSignal.any([own.signal, options.signal]);
   const outbox = createOutbox(options.inputLimitBytes);
+  const meter = createMeter(options, (id) => outbox.ping(id));
   let size = options.size;
 
   function start(
@@ -63,12 +68,24 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
             outbox.taken(Number(message.event.value.bytes));
             continue;
           }
+          if (message.event.case === "pong") {
+            const { id, targetMs } = message.event.value;
+            const bastionMs = meter.answered(id);
+            if (bastionMs !== undefined) yield { kind: "latency", bastionMs, targetMs };
+            continue;
+          }
           const plain = fromShell(message);
           if (plain !== undefined) yield plain;
         }
       },
-      connected: (at) => outbox.connected(at.position.offset),
-      lost: () => outbox.lost(),
+      connected(at) {
+        outbox.connected(at.position.offset);
+        meter.start();
+      },
+      lost() {
+        meter.stop();
+        outbox.lost();
+      },
       takeDiscardedBytes: () => outbox.takeDiscardedBytes(),
     },
     { ...options, signal },
@@ -93,7 +110,49 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
     hangUp: () => outbox.hangUp(),
     async [Symbol.asyncDispose]() {
       own.abort(new DOMException("The shell was detached.", "AbortError"));
+      meter.stop();
       outbox.lost();
+    },
+  };
+}
+
+interface Meter {
+  start(): void;
+  stop(): void;
+  /** Round trip of the ping with this id; undefined for one that is not awaited any more. */
+  answered(id: number): number | undefined;
+}
+
+/** Pings at once when started, then in a rhythm; one ping is under way at a time, a lost one is given up at the next. */
+function createMeter(options: ShellOptions, ping: (id: number) => void): Meter {
+  const { latencyEveryMs, measureWhile = () => true } = options;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let awaited: { readonly id: number; readonly atMs: number } | undefined;
+  let count = 0;
+  const measure = () => {
+    if (!measureWhile()) return;
+    count += 1;
+    awaited = { id: count, atMs: performance.now() };
+    ping(count);
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = undefined;
+    awaited = undefined;
+  };
+  return {
+    start() {
+      stop();
+      if (latencyEveryMs === undefined) return;
+      timer = setInterval(measure, Math.max(1000, latencyEveryMs));
+      measure();
+    },
+    stop,
+    answered(id) {
+      if (awaited?.id !== id) return undefined;
+      const tookMs = performance.now() - awaited.atMs;
+      awaited = undefined;
+      return tookMs;
     },
   };
 }

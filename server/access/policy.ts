@@ -7,13 +7,30 @@ export type RoleName = (typeof roleNames)[number];
 /** A principal with the roles that his token gives him. */
 export interface Caller extends Principal {
   readonly roles: ReadonlySet<RoleName>;
+  /** His token came out of a link: it makes no links itself, or it could outlive its hours. */
+  readonly byLink?: boolean;
 }
 
-export type Action = "identify" | "list-targets" | "open" | "reattach" | "list-sessions" | "see" | "watch" | "kick";
+export type Action =
+  | "identify"
+  | "link"
+  | "list-targets"
+  | "open"
+  | "reattach"
+  | "list-sessions"
+  | "see"
+  | "watch"
+  | "kick"
+  | "dismiss";
+
+/** For the one method that needs no token: it gives one. */
+export const anyone = "anyone";
 
 /** What an action needs of the caller alone, before any session is looked at. A method without a row stops the start. */
-export const policyTable: Readonly<Record<string, Action>> = {
+export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.AccessService/WhoAmI": "identify",
+  "bartizan.v1.AccessService/CreateLink": "link",
+  "bartizan.v1.AccessService/RedeemCode": anyone,
   "bartizan.v1.TargetService/ListTargets": "list-targets",
   "bartizan.v1.SessionService/Shell": "open",
   "bartizan.v1.SessionService/Watch": "watch",
@@ -25,6 +42,7 @@ export const policyTable: Readonly<Record<string, Action>> = {
 /** Which roles may ever do it (to some session). */
 const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
   identify: roleNames,
+  link: roleNames,
   "list-targets": roleNames,
   open: ["operator"],
   reattach: ["operator"],
@@ -32,6 +50,8 @@ const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
   see: roleNames,
   watch: roleNames,
   kick: ["operator", "admin"],
+  // Taking somebody else off a session: an operator must not shake off who watches him.
+  dismiss: ["admin"],
 };
 
 /** Who may do it to anybody's session; the rest only to their own. */

@@ -6,8 +6,10 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { Log } from "../log.ts";
 import { type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
-import { type DirectNeeds, isDirect, serveDirect } from "./direct-stream.ts";
+import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
+import type { Page } from "./page.ts";
+import type { CallNeeds } from "./stream-call.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -20,14 +22,15 @@ export interface AdapterNeeds {
   readonly router: ConnectRouter;
   /** Calls that go without the library, by path. */
   readonly streams: ReadonlyMap<string, StreamMethod>;
-  readonly direct: DirectNeeds;
+  readonly direct: CallNeeds;
   readonly guard: HostGuard;
   readonly pages: PlainPages;
+  readonly page: Page;
   readonly log: Log;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
-export function createAdapter({ router, streams, direct, guard, pages, log }: AdapterNeeds): RequestListener {
+export function createAdapter({ router, streams, direct, guard, pages, page, log }: AdapterNeeds): RequestListener {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
     // Errors of a response that its client left are not ours to handle, only not to crash on.
@@ -40,7 +43,11 @@ export function createAdapter({ router, streams, direct, guard, pages, log }: Ad
         return refuse(response, 403, "Calls from other sites are not allowed.");
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
       const handler = handlers.get(path);
-      if (handler === undefined) return plain(request, response, Object.hasOwn(pages, path) ? pages[path] : undefined);
+      if (handler === undefined) {
+        const known = Object.hasOwn(pages, path) ? pages[path] : undefined;
+        if (known === undefined && page.serve(request, response)) return;
+        return plain(request, response, known);
+      }
       const stream = streams.get(path);
       if (stream !== undefined && "stream" in request && isDirect(request.method, request.headers))
         return void serveDirect(request.stream, request.headers, stream, peer, direct);

@@ -5,6 +5,8 @@ export interface HostGuard {
   readonly host: (value: string | undefined) => boolean;
   /** True without an Origin, or with one of this server's own. */
   readonly origin: (value: string | undefined) => boolean;
+  /** True only with an Origin, and one of this server's own: browsers ask nobody before they open a WebSocket. */
+  readonly ownOrigin: (value: string | undefined) => boolean;
 }
 
 /** `names`: host names without port; `port`: where the server listens. Host is compared in lower case. */
@@ -15,12 +17,14 @@ export function createHostGuard(names: readonly string[], port: number): HostGua
     hosts.add(`${host}:${port}`);
     if (port === 80 || port === 443) hosts.add(host);
   }
+  const ownOrigin = (value: string | undefined) => {
+    if (value === undefined) return false;
+    const bare = /^https?:\/\/(.+)$/.exec(value.toLowerCase())?.[1];
+    return bare !== undefined && hosts.has(bare);
+  };
   return {
+    ownOrigin,
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
-    origin: (value) => {
-      if (value === undefined) return true;
-      const bare = /^https?:\/\/(.+)$/.exec(value.toLowerCase())?.[1];
-      return bare !== undefined && hosts.has(bare);
-    },
+    origin: (value) => value === undefined || ownOrigin(value),
   };
 }

@@ -1,7 +1,8 @@
 /** One port for h2c, HTTP/1.1 and TLS: told apart by first bytes, timed out, counted, and closed without remainders. */
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -9,6 +10,7 @@ import type { Peer } from "../rpc/guard.ts";
 import type { NodeRequest, NodeResponse, RequestListener } from "./adapter.ts";
 import { keepAlive } from "./keep-alive.ts";
 import { sniff } from "./sniff.ts";
+import type { UpgradeListener } from "./ws-bridge.ts";
 
 const headerBytes = 16 * 1024;
 const headersTimeoutMs = 10_000;
@@ -37,10 +39,15 @@ export interface Front extends AsyncDisposable {
   stopListening(): void;
 }
 
-/** The listener may be built once the port is known. Throws `config` when the address is taken or not allowed. */
+export interface Listeners {
+  readonly request: RequestListener;
+  readonly upgrade: UpgradeListener;
+}
+
+/** The listeners may be built once the port is known. Throws `config` when the address is taken or not allowed. */
 export async function listen(
   options: ListenOptions,
-  listenerFor: (port: number) => RequestListener,
+  listenersFor: (port: number) => Listeners,
   clock: Clock,
   log: Log,
 ): Promise<Front> {
@@ -48,12 +55,17 @@ export async function listen(
   const sessions = new Set<ServerHttp2Session>();
   const strangers = new Set<Socket>();
   const peers = new Map<string, Peer>();
-  let listener: RequestListener = () => {};
+  let listeners: Listeners | undefined;
 
   const onRequest = (request: NodeRequest, response: NodeResponse) => {
     const peer = peers.get(remoteOf(request.socket));
-    if (peer === undefined) response.destroy();
-    else listener(request, response, peer);
+    if (peer === undefined || listeners === undefined) response.destroy();
+    else listeners.request(request, response, peer);
+  };
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const peer = peers.get(remoteOf(request.socket));
+    if (peer === undefined || listeners === undefined) socket.destroy();
+    else listeners.upgrade(request, socket, head, peer);
   };
   const settings = { maxConcurrentStreams: 256, initialWindowSize: windowBytes };
   const http2Options = { settings, maxHeaderListPairs: 100, maxSessionMemory: 10 };
@@ -62,12 +74,16 @@ export async function listen(
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: 1000,
+    // Any other upgrade is an offer that may be ignored (RFC 9110, 7.8): some clients make one for h2c.
+    shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === "websocket",
   };
   const clear2 = createHttp2Server(http2Options, onRequest);
   const clear1 = createHttpServer(http1Options, onRequest);
   const secure =
     options.tls &&
     createSecureServer({ ...http2Options, ...http1Options, ...options.tls, allowHTTP1: true }, onRequest);
+  clear1.on("upgrade", onUpgrade);
+  secure?.on("upgrade", onUpgrade);
   // Header and request timers are armed on this event only, and these servers never listen themselves.
   clear1.emit("listening");
   secure?.emit("listening");
@@ -116,7 +132,7 @@ export async function listen(
     });
   });
   const port = await bound(server, options);
-  listener = listenerFor(port);
+  listeners = listenersFor(port);
 
   return {
     port,

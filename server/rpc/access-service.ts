@@ -1,13 +1,23 @@
-/** AccessService: who the caller is, and which server answers. */
+/** AccessService: who the caller is, which server answers, and the way into the page. */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
-import { callerOfCall } from "./guard.ts";
+import type { Links } from "../access/links.ts";
+import type { PageTokens } from "../access/page-tokens.ts";
+import { BartizanFault } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { callerOfCall, peerKey } from "./guard.ts";
 
 export interface AccessServiceNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
   readonly registry: { readonly size: number };
+  readonly links: Links;
+  readonly pageTokens: PageTokens;
+  /** The page's address with this code in its fragment. */
+  readonly linkUrl: (code: string) => string;
+  readonly log: Log;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
@@ -22,6 +32,26 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
       };
+    },
+
+    createLink(_request, context) {
+      const caller = callerOfCall(context);
+      if (caller.byLink === true)
+        throw new BartizanFault(
+          "forbidden",
+          "A page cannot make links.",
+          "Run `npx bartizan link` where you have a token.",
+        );
+      const { code, expiresAtMs } = needs.links.create(caller);
+      needs.log.info({ by: caller.name }, "link made");
+      return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
+    },
+
+    redeemCode(request, context) {
+      const caller = needs.links.redeem(request.code, context.values.get(peerKey)?.address ?? "");
+      const { token, expiresAtMs } = needs.pageTokens.issue(caller);
+      needs.log.info({ by: caller.name }, "link redeemed");
+      return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
 }

@@ -75,8 +75,3 @@ async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T
 export function noSuchSession(): BartizanFault {
   return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
 }
-
-/** The fault behind a Connect error that `connectErrorFrom` made. */
-export function faultBehind(error: ConnectError): BartizanFault | undefined {
-  return error.cause instanceof BartizanFault ? error.cause : undefined;
-}

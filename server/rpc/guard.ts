@@ -1,6 +1,6 @@
 /** Who calls, and may he: asked before a byte of the body is read, of every RPC; a method without a row stops the start. */
 import { Code, ConnectError, type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
-import { type Caller, mayEver, policyTable } from "../access/policy.ts";
+import { anyone, type Caller, mayEver, policyTable } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { connectErrorFrom } from "./errors.ts";
@@ -24,13 +24,17 @@ export function assertEveryMethodHasARow(requestPaths: readonly string[]): void 
   if (missing.length > 0) throw new Error(`no row in the policy table for ${missing.join(", ")}`);
 }
 
+/** Who a token stands for; `call` is the signal of the call that brought it. */
+export type CallerOf = (token: string, call: AbortSignal) => Caller | undefined;
+
 /** The `requestGate` of every handler. */
-export function createGuard(callerOf: (token: string) => Caller | undefined, log: Log) {
+export function createGuard(callerOf: CallerOf, log: Log) {
   return (context: HandlerContext): void => {
     try {
+      const action = policyTable[`${context.service.typeName}/${context.method.name}`];
+      if (action === anyone) return;
       const caller = authenticated(context, callerOf);
       context.values.get(peerKey)?.authenticated();
-      const action = policyTable[`${context.service.typeName}/${context.method.name}`];
       if (action === undefined || !mayEver(caller, action))
         throw new BartizanFault("forbidden", "You may not do this.", "Ask an admin for the role that may.");
       context.values.set(callerKey, caller);
@@ -47,10 +51,10 @@ export function callerOfCall(context: HandlerContext): Caller {
   return caller;
 }
 
-function authenticated(context: HandlerContext, callerOf: (token: string) => Caller | undefined): Caller {
+function authenticated(context: HandlerContext, callerOf: CallerOf): Caller {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
-  const caller = token === undefined ? undefined : callerOf(token);
+  const caller = token === undefined ? undefined : callerOf(token, context.signal);
   if (caller === undefined)
     throw new BartizanFault(
       "unauthenticated",

@@ -1,6 +1,6 @@
 /** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
 import type { KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may } from "../access/policy.ts";
+import { type Caller, may, mayEver } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
 import type { AttachmentId } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -13,8 +13,8 @@ import { reasonFromWire } from "./wire.ts";
 
 /** Answers are kept at least this long ... */
 const keptMs = 60 * 60 * 1000;
-/** ... unless there are more than this; then new ids are refused. */
-const keptAnswers = 10_000;
+/** ... unless the same caller has more than this: then his oldest is forgotten. Nobody is refused for it. */
+const keptAnswersEach = 1000;
 
 export interface KickAnswer {
   readonly result: KickResult;
@@ -22,6 +22,7 @@ export interface KickAnswer {
 }
 
 interface Kept {
+  readonly caller: string;
   readonly what: string;
   readonly atMs: number;
   readonly answer: Promise<KickAnswer>;
@@ -53,9 +54,9 @@ export class Kicks {
       if (before.what === what) return before.answer;
       throw new BartizanFault("invalid", "This idempotency id was used for another kick.", "Take a fresh one.");
     }
-    this.#forgetOld();
+    this.#forgetOld(caller.name);
     const answer = act();
-    this.#kept.set(key, { what, atMs: this.#clock.monotonicMs(), answer });
+    this.#kept.set(key, { caller: caller.name, what, atMs: this.#clock.monotonicMs(), answer });
     // Only an outcome is worth repeating; after a refusal the same id may be tried again.
     answer.catch(() => this.#kept.delete(key));
     return answer;
@@ -72,19 +73,26 @@ export class Kicks {
     if (session === undefined)
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
+    const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
+    if (whose !== undefined && whose !== caller.name && !mayEver(caller, "dismiss"))
+      throw new BartizanFault(
+        "forbidden",
+        "You may not take others off a session, only end your own.",
+        "Ask an admin.",
+      );
     this.#log.info({ session: info.id, by: caller.name, reason, attachment: attachmentId }, "kick requested");
     const result = await session.kick(whom, { name: caller.name }, reason);
     this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
     return took(result);
   }
 
-  #forgetOld(): void {
+  #forgetOld(caller: string): void {
     const before = this.#clock.monotonicMs() - keptMs;
     for (const [key, { atMs }] of this.#kept) {
       if (atMs > before) break;
       this.#kept.delete(key);
     }
-    if (this.#kept.size >= keptAnswers)
-      throw new BartizanFault("limit", "Too many kicks within the hour.", "Kick without an idempotency id.");
+    const own = [...this.#kept].filter(([, kept]) => kept.caller === caller);
+    if (own.length >= keptAnswersEach) this.#kept.delete(own[0]?.[0] ?? "");
   }
 }

@@ -3,14 +3,15 @@ import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@c
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
-import type { Caller } from "../access/policy.ts";
+import type { Links } from "../access/links.ts";
+import type { PageTokens } from "../access/page-tokens.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { createAccessService } from "./access-service.ts";
 import { errorInterceptor } from "./errors.ts";
-import { assertEveryMethodHasARow, createGuard } from "./guard.ts";
+import { assertEveryMethodHasARow, type CallerOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
 import { createSessionService } from "./session-service.ts";
 import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
@@ -21,7 +22,11 @@ export interface RoutesNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
-  readonly callerOf: (token: string) => Caller | undefined;
+  readonly callerOf: CallerOf;
+  readonly links: Links;
+  readonly pageTokens: PageTokens;
+  /** The page's address with this code in its fragment. */
+  readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
   readonly node: string;
   readonly version: string;
@@ -32,7 +37,7 @@ export interface RoutesNeeds {
 
 export interface Routes {
   readonly router: ConnectRouter;
-  /** Shell and Watch, to be served without the library where that is possible. */
+  /** The streaming methods, to be served without the library where that is possible. */
   readonly streams: ReadonlyMap<string, StreamMethod>;
   /** Who calls, and may he: for calls that do not pass through the router. */
   readonly guard: (context: HandlerContext) => void;

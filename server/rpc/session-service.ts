@@ -10,7 +10,7 @@ import {
   type WatchSessionsResponse,
   WatchSessionsResponseSchema,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Action, type Caller, may } from "../access/policy.ts";
+import { type Caller, may } from "../access/policy.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
 import type { Registry } from "../session/registry.ts";
 import { noSuchSession } from "./errors.ts";
@@ -75,8 +75,8 @@ export function createSessionService(
   };
 }
 
-function seen(caller: Caller, sessions: readonly SessionInfo[], action: Action = "see"): SessionInfo[] {
-  return sessions.filter((info) => may(caller, action, info));
+function seen(caller: Caller, sessions: readonly SessionInfo[]): SessionInfo[] {
+  return sessions.filter((info) => may(caller, "see", info));
 }
 
 type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema>>[1]>;
@@ -97,7 +97,7 @@ async function* watched(
     yield opening();
   }
   for await (const item of view) {
-    if (item.kind === "input-taken") continue;
+    if (item.kind === "input-taken" || item.kind === "pong") continue;
     if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
     else {
       if (first) yield opening();
@@ -107,6 +107,9 @@ async function* watched(
   }
 }
 
+/** News of more sessions than this are not kept for one reader. */
+const maxNews = 1000;
+
 /** The newest news of each session; a slow reader misses steps in between, never the last one. */
 async function* liveList(
   registry: Registry,
@@ -114,19 +117,27 @@ async function* liveList(
   signal: AbortSignal,
 ): AsyncGenerator<WatchSessionsResponse> {
   const news = new Map<SessionId, SessionInfo>();
+  let stale = true;
   let wake: (() => void) | undefined;
   const rouse = () => wake?.();
   using _subscription = registry.onChange((info) => {
     if (!visible(info)) return;
     news.delete(info.id);
     news.set(info.id, info);
+    // A reader that sleeps through so much is told the whole list again.
+    if (news.size > maxNews) stale = true;
+    if (stale) news.clear();
     rouse();
   });
   signal.addEventListener("abort", rouse, { once: true });
-  const sessions = registry.list().filter(visible).map(infoToWire);
-  yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
   for (;;) {
     signal.throwIfAborted();
+    if (stale) {
+      stale = false;
+      const sessions = registry.list().filter(visible).map(infoToWire);
+      yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
+      continue;
+    }
     const [next] = news.values();
     if (next === undefined) {
       await new Promise<void>((resolve) => {

@@ -17,7 +17,8 @@ import type { Target } from "../target/target.ts";
 import { noSuchSession } from "./errors.ts";
 import { callerOfCall } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
-import { infoToWire, positionFromWire, sizeFromWire, viewItemToWire } from "./wire.ts";
+import { createTypedAhead } from "./typed-ahead.ts";
+import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
 
@@ -40,6 +41,8 @@ export async function* shell(
   const start = await firstMessage(incoming);
   const prompter = new Prompter();
   using call = linked(context.signal);
+  // However this generator is left, nothing that it began goes on: a seat at the desk would wait for ever.
+  using _end = { [Symbol.dispose]: () => call.end(new BartizanFault("not-found", "The call is over.")) };
   const opening = openOrFind(start, caller, prompter, call.signal, needs);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
@@ -62,10 +65,7 @@ export async function* shell(
       resumed,
     },
   });
-  for await (const item of view)
-    yield item.kind === "input-taken"
-      ? response({ case: "inputTaken", value: { bytes: BigInt(item.bytes) } })
-      : response(viewItemToWire(item));
+  for await (const item of view) yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {
@@ -110,35 +110,51 @@ async function openOrFind(
   }
 }
 
+/** Always reads: whatever comes, an answer, an acknowledgement or a ping behind it is heard. */
 async function readRequests(
   incoming: AsyncIterator<ShellRequest>,
   prompter: Prompter,
   opening: Promise<Attachment>,
   fail: (error: unknown) => void,
 ): Promise<void> {
+  const early = createTypedAhead();
+  let open: Attachment | undefined;
+  const opened = (attachment: Attachment) => {
+    open = attachment;
+    for (const event of early.take()) toKeyboard(event, attachment, fail);
+  };
+  opening.then(opened).catch(fail);
   for (;;) {
     const { done, value } = await incoming.next();
     if (done) return;
     const { event } = value;
+    check(event);
     if (event.case === "answer") prompter.answer(event.value);
-    else if (event.case === "start") throw new BartizanFault("invalid", "A Shell call has exactly one `start`.");
-    // What is typed ahead waits for the shell; the stream's own back-pressure holds the client meanwhile.
-    else toKeyboard(event, await opening, fail);
+    else if (event.case === "ping") open?.ping(event.value.id);
+    else if (open !== undefined) toKeyboard(event, open, fail);
+    else if (event.case === "hangUp")
+      throw new BartizanFault("login-abandoned", "You hung up before the shell was open.");
+    else early.keep(event);
   }
 }
 
-/** Never waits: an acknowledgement must not stand behind input that the target does not take. */
+/** What is wrong whenever it comes. */
+function check(event: ShellRequest["event"]): void {
+  if (event.case === "start") throw new BartizanFault("invalid", "A Shell call has exactly one `start`.");
+  if (event.case === "resize") sizeFromWire(event.value);
+  if (event.case === "input" && event.value.length > maxInputBytes)
+    throw new BartizanFault("invalid", "An input message is at most 64 KiB.", "Send it in pieces.");
+}
+
+/** Never waits. A key for a keyboard that is void by now is dropped: the view tells why it is. */
 function toKeyboard(
   event: ShellRequest["event"],
   { keyboard, acknowledge }: Attachment,
   fail: (error: unknown) => void,
 ): void {
   if (event.case === "ack") acknowledge(Number(event.value.offset));
-  else if (event.case === "hangUp") keyboard?.hangUp();
-  else if (event.case === "resize") keyboard?.resize(sizeFromWire(event.value));
-  else if (event.case === "input") {
-    if (event.value.length > maxInputBytes)
-      throw new BartizanFault("invalid", "An input message is at most 64 KiB.", "Send it in pieces.");
-    keyboard?.write(event.value).catch(fail);
-  }
+  else if (keyboard === undefined || !keyboard.valid) return;
+  else if (event.case === "hangUp") keyboard.hangUp();
+  else if (event.case === "resize") keyboard.resize(sizeFromWire(event.value));
+  else if (event.case === "input") keyboard.write(event.value).catch(fail);
 }

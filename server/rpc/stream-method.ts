@@ -1,4 +1,4 @@
-/** The streaming methods whose messages are worth a shorter way than the library's, and how their messages are written. */
+/** The streaming methods, whose messages are worth a shorter way than the library's, and how their messages are written. */
 import { type DescMethod, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import {
@@ -9,6 +9,9 @@ import {
   type WatchRequest,
   type WatchResponse,
   WatchResponseSchema,
+  type WatchSessionsRequest,
+  type WatchSessionsResponse,
+  WatchSessionsResponseSchema,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { envelope, outputEnvelope } from "./envelope.ts";
 
@@ -24,10 +27,15 @@ export interface StreamMethod {
 export interface StreamImplementations {
   shell(requests: AsyncIterable<ShellRequest>, context: HandlerContext): AsyncIterable<ShellResponse>;
   watch(request: WatchRequest, context: HandlerContext): AsyncIterable<WatchResponse>;
+  watchSessions(request: WatchSessionsRequest, context: HandlerContext): AsyncIterable<WatchSessionsResponse>;
 }
 
-/** Shell and Watch, by request path. */
-export function createStreamMethods({ shell, watch }: StreamImplementations): ReadonlyMap<string, StreamMethod> {
+/** Every streaming method, by request path. */
+export function createStreamMethods({
+  shell,
+  watch,
+  watchSessions,
+}: StreamImplementations): ReadonlyMap<string, StreamMethod> {
   const bySpec: StreamMethod[] = [
     {
       method: SessionService.method.shell,
@@ -46,6 +54,16 @@ export function createStreamMethods({ shell, watch }: StreamImplementations): Re
             yield message.event.case === "output"
               ? outputEnvelope(watchOutputField, message.event.value)
               : [envelope(0, toBinary(WatchResponseSchema, message))];
+          return;
+        }
+      },
+    },
+    {
+      method: SessionService.method.watchSessions,
+      async *invoke(requests, context) {
+        for await (const request of requests as AsyncIterable<WatchSessionsRequest>) {
+          for await (const message of watchSessions(request, context))
+            yield [envelope(0, toBinary(WatchSessionsResponseSchema, message))];
           return;
         }
       },

@@ -26,6 +26,7 @@ import type {
   InputTaken,
   KeyFrame,
   Notice,
+  Pong,
   Position,
   SessionInfo,
   SessionState,
@@ -156,8 +157,16 @@ type SharedEvent = Extract<
   { case: "output" | "keyFrame" | "resized" | "joined" | "left" | "notice" | "ended" }
 >;
 
+/** One item of an operator's view. */
+export function shellItemToWire(item: ViewItem): NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]> {
+  if (item.kind === "input-taken") return { case: "inputTaken", value: { bytes: BigInt(item.bytes) } };
+  if (item.kind !== "pong") return viewItemToWire(item);
+  const { id, targetMs } = item;
+  return { case: "pong", value: { id, ...(targetMs === undefined ? {} : { targetMs }) } };
+}
+
 /** One item of a view as the oneof of either stream. */
-export function viewItemToWire(item: Exclude<ViewItem, InputTaken>): SharedEvent {
+export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong>): SharedEvent {
   switch (item.kind) {
     case "output":
       return {

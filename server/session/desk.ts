@@ -19,8 +19,10 @@ export interface Seat {
   /** False: what the stream took counts as parsed. */
   readonly acks: boolean;
   ackedOffset: number;
-  /** Input of this stream: sent on to the target, taken over by it, and what the stream was last told of that. */
-  readonly input: { sentBytes: number; takenBytes: number; toldBytes: number };
+  /** Input of this stream that the target took over, and what the stream was last told of that. */
+  readonly input: { takenBytes: number; toldBytes: number };
+  /** Whether a pong waits in the viewer, and when the last one went there. */
+  readonly ping: { waits: boolean; answeredAtMs: number };
 }
 
 /** Whether one viewer's stream took the last word. */
@@ -82,7 +84,8 @@ export class Desk {
       viewer,
       acks,
       ackedOffset: fromOffset,
-      input: { sentBytes: 0, takenBytes: 0, toldBytes: 0 },
+      input: { takenBytes: 0, toldBytes: 0 },
+      ping: { waits: false, answeredAtMs: Number.NEGATIVE_INFINITY },
     };
     viewer.sentOffset = fromOffset;
     if (role === "operator") {

@@ -25,10 +25,11 @@ import type { Screen } from "./screen.ts";
 /** A kick waits this long for watchers to take the last word; then it answers with how many did. */
 const toldWithinMs = 1000;
 const interruptKey = 0x03;
-/** Input that the target has not taken over yet, a stream. */
+/** Input that the target has not taken over yet, of all streams the session has had. */
 const maxInputUnderWayBytes = 1024 * 1024;
 /** A stream is told each time so much more was taken over. */
 const tellTakenBytes = 32 * 1024;
+const pongGapMs = 250;
 
 export interface HeldSessionNeeds {
   readonly clock: Clock;
@@ -46,7 +47,7 @@ export interface HeldSessionNeeds {
   readonly onChange: () => void;
 }
 
-export class HeldSession implements LiveSession {
+export class HeldSession implements LiveSession, AsyncDisposable {
   readonly #needs: HeldSessionNeeds;
   readonly #desk: Desk;
   readonly #ring = new Ring();
@@ -60,6 +61,7 @@ export class HeldSession implements LiveSession {
   #activeAtMs: number;
   #ended: SessionInfo["ended"];
   #told: readonly Told[] = [];
+  #inputUnderWayBytes = 0;
   #grace: Disposable | undefined;
 
   constructor(needs: HeldSessionNeeds) {
@@ -128,8 +130,13 @@ export class HeldSession implements LiveSession {
   over(cause: EndCause): void {
     this.#end(cause, false);
     this.#grace?.[Symbol.dispose]();
-    this.#needs.screen[Symbol.dispose]();
     this.#closed.resolve();
+  }
+
+  /** After `over`: gives the screen back, once those who still wait for it, and for the last word, have had both. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.everybodyTold();
+    this.#needs.screen[Symbol.dispose]();
   }
 
   /** Resolves when everybody who was there at the end was told, or left, or took more than a second. */
@@ -167,7 +174,18 @@ export class HeldSession implements LiveSession {
       view: this.#view(seat, signal, leave),
       keyboard: role === "operator" ? this.#keyboardOf(seat) : undefined,
       acknowledge: (offset) => this.#desk.acknowledge(seat, offset),
+      ping: (id) => this.#answerPing(seat, id),
     };
+  }
+
+  #answerPing({ viewer, ping }: Seat, id: number): void {
+    const nowMs = this.#needs.clock.monotonicMs();
+    if (ping.waits || nowMs - ping.answeredAtMs < pongGapMs) return;
+    ping.waits = true;
+    ping.answeredAtMs = nowMs;
+    viewer.push({ kind: "pong", id, targetMs: this.#pty?.latencyMs?.() });
+    // Measured as a key would be: its echo is not held back to be merged either.
+    viewer.hurry();
   }
 
   async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
@@ -209,6 +227,7 @@ export class HeldSession implements LiveSession {
       for (;;) {
         const item = await seat.viewer.take();
         if (item === undefined) return;
+        if (item.kind === "pong") seat.ping.waits = false;
         yield item;
         if (item.kind === "output" || item.kind === "key-frame") this.#desk.taken(seat, item.kind === "key-frame");
       }
@@ -223,7 +242,11 @@ export class HeldSession implements LiveSession {
       if (this.#desk.hasKeyboard(seat) && this.#pty !== undefined) return this.#pty;
       throw new BartizanFault("keyboard-taken", "This stream no longer has the keyboard.");
     };
+    const valid = () => this.#desk.hasKeyboard(seat) && this.#pty !== undefined;
     return {
+      get valid() {
+        return valid();
+      },
       write: async (input) => {
         const pty = check();
         seat.viewer.hurry();
@@ -243,14 +266,16 @@ export class HeldSession implements LiveSession {
 
   /** Passed on at once, whatever waits: acknowledgements in the same stream must not stand behind input. */
   async #send(pty: PtyChannel, { input: count, viewer }: Seat, input: Uint8Array): Promise<void> {
-    if (count.sentBytes - count.takenBytes + input.length > maxInputUnderWayBytes)
+    if (this.#inputUnderWayBytes + input.length > maxInputUnderWayBytes)
       throw new BartizanFault(
         "limit",
         "The target takes no more input.",
         "Wait for `input_taken` before sending more.",
       );
-    count.sentBytes += input.length;
+    this.#inputUnderWayBytes += input.length;
+    this.#activeAtMs = this.#needs.clock.wallMs();
     await pty.write(input);
+    this.#inputUnderWayBytes -= input.length;
     count.takenBytes += input.length;
     if (count.takenBytes - count.toldBytes < tellTakenBytes) return;
     count.toldBytes = count.takenBytes;

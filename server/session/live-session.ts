@@ -13,6 +13,8 @@ import type {
 
 /** The right to type and resize. Void from the moment another takes it, the session ends or its holder is kicked. */
 export interface Keyboard {
+  /** False once it is void; for good. */
+  readonly valid: boolean;
   /**
    * Passes the bytes on at once; resolves when the target took them over, which the view tells by "input-taken" every
    * 32 KiB. Rejects with `keyboard-taken` when this keyboard is void, with `limit` when 1 MiB is not taken over yet.
@@ -36,6 +38,8 @@ export interface Attachment {
   readonly view: View;
   /** Only an operator has one. */
   readonly keyboard: Keyboard | undefined;
+  /** Puts a pong into the view; more than one that waits, or more than 4 a second, are left out. */
+  ping(id: number): void;
   /** The viewer's terminal has parsed up to here. Throws `invalid` for an offset never sent; a step back is ignored. */
   acknowledge(offset: number): void;
 }

@@ -102,7 +102,7 @@ export class Registry implements AsyncDisposable {
   /** Calls for each new, changed or ended session until disposed; output alone counts at most once a second. */
   onChange(listener: (info: SessionInfo) => void): Disposable {
     this.#listeners.add(listener);
-    const seen = new Map<SessionId, number>();
+    const seen = new Map(this.list().map(({ id, outputBytes }) => [id, outputBytes]));
     const tick = this.#needs.clock.every(activityMs, () => {
       for (const session of this.#live.values()) {
         const info = session.info;
@@ -133,10 +133,8 @@ export class Registry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
     for (const { stop } of this.#dialling.values()) stop(new BartizanFault("draining", "This node is stopping."));
-    const sessions = [...this.#live.values()];
-    for (const session of sessions) session.close("draining");
+    for (const session of this.#live.values()) session.close("draining");
     await Promise.allSettled(this.#tasks);
-    await Promise.all(sessions.map((session) => session.everybodyTold()));
   }
 
   async #run(
@@ -166,12 +164,14 @@ export class Registry implements AsyncDisposable {
       if (!open) {
         session.over(cause);
         opened.reject(error);
+        await session[Symbol.asyncDispose]();
         return;
       }
       log.error({ err: faultFrom(error).cause ?? error, session: session.info.id }, "session failed");
     }
     session.over(cause);
     this.#retire(session);
+    await session[Symbol.asyncDispose]();
   }
 
   #create({ target, who, size }: OpenRequest): HeldSession {
@@ -185,7 +185,8 @@ export class Registry implements AsyncDisposable {
       targetUser: target.user,
       operator: who,
       onChange: () => {
-        if (this.#live.get(id) === session) this.#changed(session.info);
+        // Its end is told once, by `#retire`, when the channel is closed.
+        if (this.#live.get(id) === session && session.info.state !== "ended") this.#changed(session.info);
       },
     });
     return session;

@@ -1,5 +1,6 @@
 /** The thread that runs the emulator: takes jobs, parses them in turns and slices, answers with key frames. */
 import { parentPort, workerData } from "node:worker_threads";
+import unicode11 from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 import { beat, type FromWorker, type Job, type ToWorker, type WorkerSetup } from "./screen-jobs.ts";
 import { charsetNames, createScreenModel, type NewTerminal, type ScreenModel } from "./screen-model.ts";
@@ -21,9 +22,13 @@ const [minSliceBytes, maxSliceBytes] = [1024, 256 * 1024];
 
 const { beats, budgetMs } = workerData as WorkerSetup;
 
-/** No scrollback: a key frame is the viewport. The one place that would load another width model, as the page must too. */
-const newTerminal: NewTerminal = ({ cols, rows }) =>
-  new xterm.Terminal({ cols, rows, scrollback: 0, allowProposedApi: true, logLevel: "off" });
+/** No scrollback: a key frame is the viewport. Widths as Unicode 11 has them, as on the page, or key frames would not fit. */
+const newTerminal: NewTerminal = ({ cols, rows }) => {
+  const terminal = new xterm.Terminal({ cols, rows, scrollback: 0, allowProposedApi: true, logLevel: "off" });
+  terminal.loadAddon(new unicode11.Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
+  return terminal;
+};
 
 const names = charsetNames(newTerminal);
 const live = new Map<number, { readonly model: ScreenModel; readonly serial: number }>();

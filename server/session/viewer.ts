@@ -8,10 +8,23 @@ const messageBytes = 64 * 1024;
 const mergeMs = 8;
 /** ... unless this much waits already. */
 const mergeBytes = 16 * 1024;
+/** What an item costs beside its bytes. */
+const itemBytes = 200;
+/** Small pieces are joined as they come once so many items wait. */
+const joinFromItems = 64;
+const joinBelowBytes = 4096;
+/** Of those who came and left, and of other words, the last so many are kept for a viewer that does not read. */
+const maxWords = 256;
 /** A lagging viewer gets at most ten key frames a second. */
 const frameGapMs = 100;
 
 type Last = SessionEvent & { kind: "ended" };
+type Output = SessionEvent & { kind: "output" };
+
+/** Somebody came or left, a notice, a credit: the newest of them matter most. */
+function isWord({ kind }: ViewItem): boolean {
+  return kind === "joined" || kind === "left" || kind === "notice" || kind === "input-taken";
+}
 
 export interface ViewerOptions {
   readonly clock: Clock;
@@ -25,6 +38,7 @@ export class Viewer {
   readonly #options: ViewerOptions;
   #items: ViewItem[] = [];
   #bytes = 0;
+  #words = 0;
   #last: Last | undefined;
   #closed: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
@@ -47,16 +61,44 @@ export class Viewer {
   push(item: Exclude<ViewItem, KeyFrame>): void {
     if (this.#last !== undefined || this.#closed !== undefined) return;
     if (item.kind === "ended") this.#last = item;
-    else if (item.kind === "output") {
-      if (this.#lagging) this.#skippedBytes += item.bytes.length;
-      else {
-        this.#items.push(item);
-        this.#bytes += item.bytes.length;
-        const bound = this.#options.boundBytes?.();
-        if (bound !== undefined && this.#bytes > bound) this.skip();
-      }
-    } else if (!this.#lagging || item.kind !== "resize") this.#items.push(item);
+    else if (item.kind === "output") this.#pushOutput(item);
+    else if (item.kind === "resize") this.#pushResize(item);
+    else this.#pushWord(item);
+    const bound = this.#options.boundBytes?.();
+    if (bound !== undefined && !this.#lagging && this.#bytes + this.#items.length * itemBytes > bound) this.skip();
     this.#notify();
+  }
+
+  #pushOutput(item: Output): void {
+    if (this.#lagging) {
+      this.#skippedBytes += item.bytes.length;
+      return;
+    }
+    const before = this.#items.at(-1);
+    if (
+      this.#items.length >= joinFromItems &&
+      before?.kind === "output" &&
+      before.bytes.length + item.bytes.length <= joinBelowBytes
+    )
+      this.#items[this.#items.length - 1] = { ...before, bytes: Buffer.concat([before.bytes, item.bytes]) };
+    else this.#items.push(item);
+    this.#bytes += item.bytes.length;
+  }
+
+  /** The key frame that a lagging viewer gets has the size already; of two sizes in a row the later one counts. */
+  #pushResize(item: SessionEvent & { kind: "resize" }): void {
+    if (this.#lagging) return;
+    if (this.#items.at(-1)?.kind === "resize") this.#items[this.#items.length - 1] = item;
+    else this.#items.push(item);
+  }
+
+  #pushWord(item: Exclude<ViewItem, KeyFrame>): void {
+    this.#items.push(item);
+    if (!isWord(item)) return;
+    this.#words += 1;
+    if (this.#words <= maxWords) return;
+    this.#items.splice(this.#items.findIndex(isWord), 1);
+    this.#words -= 1;
   }
 
   /** Drops what waits; the next item is a key frame that tells how much was skipped. */
@@ -80,6 +122,7 @@ export class Viewer {
     if (this.#last !== undefined || this.#closed !== undefined) return;
     this.#items = [];
     this.#bytes = 0;
+    this.#words = 0;
     this.#lagging = false;
     this.#frame = undefined;
     this.#last = last;
@@ -146,6 +189,7 @@ export class Viewer {
 
   #shift(): ViewItem | undefined {
     const first = this.#items.shift();
+    if (first !== undefined && isWord(first)) this.#words -= 1;
     if (first?.kind !== "output") return first;
     const parts = [first.bytes];
     let bytes = first.bytes.length;
@@ -169,13 +213,29 @@ export class Viewer {
     else this.begin();
   }
 
-  /** True at its offset even when the viewer lags again by now: then the next frame follows. */
+  /** True at its offset even when the viewer lags again by now: then the next frame follows. A cut overtakes it. */
   async #takeFrame(pending: Promise<KeyFrame>): Promise<ViewItem | undefined> {
+    let settled: { readonly frame?: KeyFrame; readonly error?: unknown } | undefined;
+    const settle = (how: typeof settled) => {
+      settled = how;
+      this.#notify();
+    };
+    pending.then(
+      (frame) => settle({ frame }),
+      (error) => settle({ error }),
+    );
+    while (settled === undefined && this.#frame === pending && this.#closed === undefined) await this.#moved();
+    if (this.#frame !== pending || this.#closed !== undefined) return undefined;
+    this.#frame = undefined;
+    const frame = settled?.frame;
+    if (frame === undefined) {
+      if (this.#last === undefined) throw settled?.error;
+      // The screen is gone with its session; without it the output that follows means nothing.
+      this.#items = [];
+      return undefined;
+    }
     const skippedBytes = this.#skippedBytes;
     this.#skippedBytes = 0;
-    const frame = await pending;
-    if (this.#frame !== pending) return undefined;
-    this.#frame = undefined;
     this.#frameAtMs = this.#options.clock.monotonicMs();
     this.sentOffset = frame.offset;
     return { ...frame, skippedBytes };

@@ -6,6 +6,7 @@ import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
 import { createChunkQueue } from "./chunk-queue.ts";
 import { paceReads } from "./read-pacing.ts";
+import { createLatency } from "./ssh-latency.ts";
 import type { PtyChannel } from "./target.ts";
 
 const maxChunkBytes = 32_768; // 32 KiB
@@ -133,6 +134,8 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
     },
   };
 
+  const latency = createLatency(client, clock);
+
   const releaseWrites = () => {
     for (const release of writes) release();
     writes.clear();
@@ -245,6 +248,7 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
       wanted = clampSize(size);
       if (resizing === undefined) sendSize();
     },
+    latencyMs: () => (gone || hangingUp !== undefined ? undefined : latency()),
     [Symbol.asyncDispose]: dispose,
   };
 }

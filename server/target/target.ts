@@ -73,6 +73,11 @@ export interface PtyChannel extends AsyncDisposable {
   write(input: Uint8Array): Promise<void>;
   /** Clamped to 1..1000; coalesced; never throws. */
   resize(size: TermSize): void;
+  /**
+   * The last measured round trip to the target, undefined while none is known. Asking has it measured anew, at most every
+   * 5 s: the answer to that is for the next who asks.
+   */
+  latencyMs?(): number | undefined;
 }
 
 /**

@@ -84,7 +84,7 @@ describe("the front", () => {
   it("answers health and readiness to anybody, and nothing else", async () => {
     expect(await (await fetch(`${bastion.url}/healthz`)).text()).toBe("ok\n");
     expect((await fetch(`${bastion.url}/readyz`)).status).toBe(200);
-    expect((await fetch(`${bastion.url}/`)).status).toBe(404);
+    expect((await fetch(`${bastion.url}/metrics`)).status).toBe(404);
     expect((await fetch(`${bastion.url}/__proto__`)).status).toBe(404);
   });
 

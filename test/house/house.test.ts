@@ -39,11 +39,16 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   {
     what: /^@xterm\//,
     within: product,
-    files: [/^server\/session\/screen-worker\.ts$/, /^cli\/crop\.ts$/],
+    files: [/^server\/session\/screen-worker\.ts$/, /^cli\/crop\.ts$/, /^web\/terminal(-\w+)*\.ts$/],
     types: "free",
   },
   { what: /node-pty$/, within: product, files: [/^server\/target\/demo-pty\.ts$/], types: "free" },
-  { what: /^@connectrpc\/connect\/protocol/, within: product, files: [/^server\/(front|rpc)\//] },
+  {
+    what: /^@connectrpc\/connect\/protocol/,
+    within: product,
+    files: [/^server\/(front|rpc)\//, /^proto\/client\/ws-transport\.ts$/],
+  },
+  { what: /^ws$/, within: product, files: [/^server\/front\/ws-bridge\.ts$/], types: "free" },
   {
     what: /^@connectrpc\/connect-node$/,
     within: product,
@@ -52,7 +57,7 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   {
     what: /^@connectrpc\/connect-web$/,
     within: product,
-    files: [/^proto\/client\/browser-transport\.ts$/, /^web\/api\.ts$/],
+    files: [/^proto\/client\/browser-transport\.ts$/],
   },
   { what: /^node:(http|http2|https|tls)$/, within: inServer, files: [/^server\/front\//], types: "free" },
   { what: /^node:sqlite$/, within: product, files: [/^server\/store\/database\.ts$/] },
@@ -168,7 +173,8 @@ test("files have telling names, and their code the plain form that Node runs as 
   const named = sources.filter(({ path }) => vague.test(basename(path))).map(({ path }) => path);
   const special =
     /^\s*(export\s+)?(const\s+)?enum\s|^\s*(export\s+)?(declare\s+)?namespace\s|^\s*@\w+\(|\binterface I[A-Z]\w*[a-z]/m;
-  const classes = /\bclass \w+(<[^>]*>)? extends (?!\w*Error\b|BartizanFault\b)\w+/;
+  // React knows no other way to catch what a part of the page throws.
+  const classes = /\bclass \w+(<[^>]*>)? extends (?!\w*Error\b|BartizanFault\b|Component\b)\w+/;
   const odd = product
     .filter(({ code }) => special.test(code) || classes.test(code))
     .map(({ path, code }) => `${path}: ${(special.exec(code) ?? classes.exec(code))?.[0].trim()}`);

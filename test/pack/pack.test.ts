@@ -32,7 +32,8 @@ beforeAll(() => {
   mkdirSync(env.HOME);
   const copy = join(folder, "copy");
   mkdirSync(copy);
-  const parts = "package.json tsconfig.json tsconfig.build.json README.md LICENSE SECURITY.md server cli proto docs";
+  const parts =
+    "package.json tsconfig.json tsconfig.build.json README.md LICENSE SECURITY.md server cli proto web docs";
   for (const part of parts.split(" ")) cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(modules, join(copy, "node_modules"));
   // npm's own cache and settings, so that packages come from where the checkout's came from.
@@ -82,6 +83,7 @@ test("the package has the compiled program, the contract and the papers, and not
       "dist/cli",
       "dist/proto",
       "dist/server",
+      "dist/web",
       "docs",
       "package.json",
       "proto/bartizan",
@@ -122,6 +124,10 @@ test("the installed server gives a shell with the screen and the demo target tha
     });
     const at = { env: { BARTIZAN_SERVER: url } };
     expect(run(command, ["targets"], at).stdout).toContain("demo");
+    expect(run(command, ["link"], at).stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#code=[\w-]{43}\n$/);
+    const page = await (await fetch(url)).text();
+    const script = /<script [^>]*src="([^"]+)"/.exec(page)?.[1] ?? "none";
+    expect((await fetch(new URL(script, url))).headers.get("content-type")).toContain("javascript");
     const shell = run(command, ["shell", "demo"], { ...at, input: "echo sum-$((40+2)); exit 7\n" });
     expect(shell.stdout, shell.stderr).toContain("sum-42");
     expect(shell.status).toBe(7);

@@ -11,11 +11,18 @@ import { type Config, parseConfig, readConfig } from "../../server/config.ts";
 import { createLog } from "../../server/log.ts";
 import type { Target } from "../../server/target/target.ts";
 import { createCountingClock } from "./counting-clock.ts";
+import { createPageTransport } from "./page-transport.ts";
 import { until } from "./until.ts";
+
+/** Every promise about streams holds over both. */
+export const carriers = ["HTTP/2", "WebSocket"] as const;
+export type Over = (typeof carriers)[number];
 
 export interface TestBastionOptions extends Partial<Omit<BastionOptions, "config" | "targets">> {
   readonly targets?: readonly Target[];
   readonly config?: Partial<Config>;
+  /** What the clients' calls are carried by; "WebSocket" is the page's way, with fetch for unary calls. Default HTTP/2. */
+  readonly over?: Over;
   /** Further principals by name; each gets the token "token-NAME". */
   readonly principals?: Readonly<Record<string, readonly RoleName[]>>;
 }
@@ -29,7 +36,7 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
 /** Disposing fails when a session is live that no test ended, or a timer of the bastion's is never given back. */
 export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
   const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
-  const { targets = [], principals = {}, config: changes = {}, ...rest } = options;
+  const { targets = [], principals = {}, config: changes = {}, over = "HTTP/2", ...rest } = options;
   const config: Config = {
     ...readConfig(undefined, { HOME: folder, XDG_STATE_HOME: join(folder, "state") }),
     listen: { host: "127.0.0.1", port: 0, names: [] },
@@ -54,7 +61,10 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     ...bastion,
     folder,
     clients(token = bastion.token) {
-      const transport = createNodeTransport({ baseUrl: bastion.url, interceptors: [bearer(token)] });
+      const transport =
+        over === "WebSocket"
+          ? createPageTransport(bastion.url, token)
+          : createNodeTransport({ baseUrl: bastion.url, interceptors: [bearer(token)] });
       transports.push(transport);
       return createClients(transport);
     },

@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bartizan/v1/access.proto.
  */
 export const file_bartizan_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QifAoOV2hvQW1JUmVzcG9uc2USDAoEbmFtZRgBIAEoCRINCgVyb2xlcxgCIAMoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgDIAEoCRIMCgRub2RlGAQgASgJEhUKDW5hdGl2ZV9jcnlwdG8YBSABKAgSEAoIc2Vzc2lvbnMYBiABKA0iMwoFRmF1bHQSDAoEd29yZBgBIAEoCRIMCgRoaW50GAIgASgJEg4KBmxvZ19pZBgDIAEoCTJSCg1BY2Nlc3NTZXJ2aWNlEkEKBldob0FtSRIaLmJhcnRpemFuLnYxLldob0FtSVJlcXVlc3QaGy5iYXJ0aXphbi52MS5XaG9BbUlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QifAoOV2hvQW1JUmVzcG9uc2USDAoEbmFtZRgBIAEoCRINCgVyb2xlcxgCIAMoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgDIAEoCRIMCgRub2RlGAQgASgJEhUKDW5hdGl2ZV9jcnlwdG8YBSABKAgSEAoIc2Vzc2lvbnMYBiABKA0iEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjMKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAky8AEKDUFjY2Vzc1NlcnZpY2USQQoGV2hvQW1JEhouYmFydGl6YW4udjEuV2hvQW1JUmVxdWVzdBobLmJhcnRpemFuLnYxLldob0FtSVJlc3BvbnNlEk0KCkNyZWF0ZUxpbmsSHi5iYXJ0aXphbi52MS5DcmVhdGVMaW5rUmVxdWVzdBofLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXNwb25zZRJNCgpSZWRlZW1Db2RlEh4uYmFydGl6YW4udjEuUmVkZWVtQ29kZVJlcXVlc3QaHy5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Nothing to say.
@@ -86,6 +88,113 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_access, 1);
 
 /**
+ * Nothing to say.
+ *
+ * @generated from message bartizan.v1.CreateLinkRequest
+ */
+export type CreateLinkRequest = Message<"bartizan.v1.CreateLinkRequest"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.CreateLinkRequest.
+ * Use `create(CreateLinkRequestSchema)` to create a new message.
+ */
+export const CreateLinkRequestSchema: GenMessage<CreateLinkRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 2);
+
+/**
+ * A way into the page.
+ *
+ * @generated from message bartizan.v1.CreateLinkResponse
+ */
+export type CreateLinkResponse = Message<"bartizan.v1.CreateLinkResponse"> & {
+  /**
+   * The page's address with the code in the fragment, which browsers do not send to any server.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * After this the code is worth nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.CreateLinkResponse.
+ * Use `create(CreateLinkResponseSchema)` to create a new message.
+ */
+export const CreateLinkResponseSchema: GenMessage<CreateLinkResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 3);
+
+/**
+ * The code out of a link's fragment.
+ *
+ * @generated from message bartizan.v1.RedeemCodeRequest
+ */
+export type RedeemCodeRequest = Message<"bartizan.v1.RedeemCodeRequest"> & {
+  /**
+   * As it stands after `#code=`.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message bartizan.v1.RedeemCodeRequest.
+ * Use `create(RedeemCodeRequestSchema)` to create a new message.
+ */
+export const RedeemCodeRequestSchema: GenMessage<RedeemCodeRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 4);
+
+/**
+ * Who the page is now, and what it shows for it.
+ *
+ * @generated from message bartizan.v1.RedeemCodeResponse
+ */
+export type RedeemCodeResponse = Message<"bartizan.v1.RedeemCodeResponse"> & {
+  /**
+   * The bearer token for every other call. It ends with the server, at `expires_at`, or when it was not used for
+   * two hours.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The login name that the token stands for.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The roles it has: "operator", "auditor", "admin".
+   *
+   * @generated from field: repeated string roles = 3;
+   */
+  roles: string[];
+
+  /**
+   * When it ends, however much it is used.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.RedeemCodeResponse.
+ * Use `create(RedeemCodeResponseSchema)` to create a new message.
+ */
+export const RedeemCodeResponseSchema: GenMessage<RedeemCodeResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 5);
+
+/**
  * What went wrong, from a closed list; attached to every error of this API.
  *
  * @generated from message bartizan.v1.Fault
@@ -118,7 +227,7 @@ export type Fault = Message<"bartizan.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 2);
+  messageDesc(file_bartizan_v1_access, 6);
 
 /**
  * Identity of the caller and of the server.
@@ -135,6 +244,28 @@ export const AccessService: GenService<{
     methodKind: "unary";
     input: typeof WhoAmIRequestSchema;
     output: typeof WhoAmIResponseSchema;
+  },
+  /**
+   * Makes a link that signs the caller in to the page, once and within two minutes. Whoever opens it first has the
+   * caller's roles there: it is as secret as a token.
+   *
+   * @generated from rpc bartizan.v1.AccessService.CreateLink
+   */
+  createLink: {
+    methodKind: "unary";
+    input: typeof CreateLinkRequestSchema;
+    output: typeof CreateLinkResponseSchema;
+  },
+  /**
+   * Exchanges the code of such a link for a token of the page's own. The one call that needs no token; a wrong, used
+   * or expired code answers UNAUTHENTICATED, and too many wrong ones RESOURCE_EXHAUSTED for a while.
+   *
+   * @generated from rpc bartizan.v1.AccessService.RedeemCode
+   */
+  redeemCode: {
+    methodKind: "unary";
+    input: typeof RedeemCodeRequestSchema;
+    output: typeof RedeemCodeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bartizan_v1_access, 0);

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/session.proto.
  */
 export const file_bartizan_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiqwMKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIIvEBCgxTaGVsbFJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5iYXJ0aXphbi52MS5TaGVsbFN0YXJ0SAASDwoFaW5wdXQYAiABKAxIABInCgZyZXNpemUYAyABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZUgAEh8KA2FjaxgEIAEoCzIQLmJhcnRpemFuLnYxLkFja0gAEisKBmFuc3dlchgFIAEoCzIZLmJhcnRpemFuLnYxLlByb21wdEFuc3dlckgAEiYKB2hhbmdfdXAYBiABKAsyEy5iYXJ0aXphbi52MS5IYW5nVXBIAEIHCgVldmVudCKFAQoKU2hlbGxTdGFydBIQCgZ0YXJnZXQYASABKAlIABIpCghyZWF0dGFjaBgCIAEoCzIVLmJhcnRpemFuLnYxLlJlYXR0YWNoSAASIwoEc2l6ZRgDIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGFja3MYBCABKAhCBwoFc2hlbGwiQwoIUmVhdHRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iFQoDQWNrEg4KBm9mZnNldBgBIAEoBCIICgZIYW5nVXAirwMKDVNoZWxsUmVzcG9uc2USLAoHc3RhcnRlZBgBIAEoCzIZLmJhcnRpemFuLnYxLlNoZWxsU3RhcnRlZEgAEiUKBnByb21wdBgCIAEoCzITLmJhcnRpemFuLnYxLlByb21wdEgAEiUKBm91dHB1dBgDIAEoCzITLmJhcnRpemFuLnYxLk91dHB1dEgAEioKCWtleV9mcmFtZRgEIAEoCzIVLmJhcnRpemFuLnYxLktleUZyYW1lSAASJwoHcmVzaXplZBgFIAEoCzIULmJhcnRpemFuLnYxLlJlc2l6ZWRIABIlCgZqb2luZWQYBiABKAsyEy5iYXJ0aXphbi52MS5Kb2luZWRIABIhCgRsZWZ0GAcgASgLMhEuYmFydGl6YW4udjEuTGVmdEgAEiUKBm5vdGljZRgIIAEoCzITLmJhcnRpemFuLnYxLk5vdGljZUgAEiMKBWVuZGVkGAkgASgLMhIuYmFydGl6YW4udjEuRW5kZWRIABIuCgtpbnB1dF90YWtlbhgKIAEoCzIXLmJhcnRpemFuLnYxLklucHV0VGFrZW5IAEIHCgVldmVudCIbCgpJbnB1dFRha2VuEg0KBWJ5dGVzGAEgASgEIqEBCgxTaGVsbFN0YXJ0ZWQSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEicKCHBvc2l0aW9uGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SFQoNYXR0YWNobWVudF9pZBgDIAEoCRIVCg1ncmFjZV9zZWNvbmRzGAQgASgNEg8KB3Jlc3VtZWQYBSABKAgiNQoGT3V0cHV0Eg4KBm9mZnNldBgBIAEoBBIMCgRkYXRhGAIgASgMEg0KBWF0X21zGAMgASgEIogBCghLZXlGcmFtZRIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGRhdGEYAyABKAwSDQoFYXRfbXMYBCABKAQSFQoNc2tpcHBlZF9ieXRlcxgFIAEoBBITCgthcHByb3hpbWF0ZRgGIAEoCCJNCgdSZXNpemVkEg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQiVAoGSm9pbmVkEg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCJSCgRMZWZ0Eg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCI9CgZOb3RpY2USJQoEa2luZBgBIAEoDjIXLmJhcnRpemFuLnYxLk5vdGljZUtpbmQSDAoEdGV4dBgCIAEoCSL0AQoFRW5kZWQSDgoGb2Zmc2V0GAEgASgEEg0KBWF0X21zGAIgASgEEiUKBmV4aXRlZBgDIAEoCzITLmJhcnRpemFuLnYxLkV4aXRlZEgAEisKCXNpZ25hbGxlZBgEIAEoCzIWLmJhcnRpemFuLnYxLlNpZ25hbGxlZEgAEiEKBGxvc3QYBSABKAsyES5iYXJ0aXphbi52MS5Mb3N0SAASJQoGa2lja2VkGAYgASgLMhMuYmFydGl6YW4udjEuS2lja2VkSAASJQoGY2xvc2VkGAcgASgLMhMuYmFydGl6YW4udjEuQ2xvc2VkSABCBwoFY2F1c2UiFgoGRXhpdGVkEgwKBGNvZGUYASABKA0iGQoJU2lnbmFsbGVkEgwKBG5hbWUYASABKAkiFgoETG9zdBIOCgZyZWFzb24YASABKAkiPAoGS2lja2VkEiIKAmJ5GAEgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgCIAEoCSIzCgZDbG9zZWQSKQoGcmVhc29uGAEgASgOMhkuYmFydGl6YW4udjEuQ2xvc2VkUmVhc29uIsYBCgZQcm9tcHQSCgoCaWQYASABKAkSJQoEa2luZBgCIAEoDjIXLmJhcnRpemFuLnYxLlByb21wdEtpbmQSDQoFdGl0bGUYAyABKAkSFAoMaW5zdHJ1Y3Rpb25zGAQgASgJEigKCXF1ZXN0aW9ucxgFIAMoCzIVLmJhcnRpemFuLnYxLlF1ZXN0aW9uEiYKCGhvc3Rfa2V5GAYgASgLMhQuYmFydGl6YW4udjEuSG9zdEtleRISCgp0aW1lb3V0X21zGAcgASgNIicKCFF1ZXN0aW9uEg0KBWxhYmVsGAEgASgJEgwKBGVjaG8YAiABKAgiOgoHSG9zdEtleRIMCgR0eXBlGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEgwKBGhvc3QYAyABKAkiRAoMUHJvbXB0QW5zd2VyEhEKCXByb21wdF9pZBgBIAEoCRIPCgdhbnN3ZXJzGAIgAygJEhAKCGFjY2VwdGVkGAMgASgIIkcKDFdhdGNoUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEiMKBGZyb20YAiABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbiLUAgoNV2F0Y2hSZXNwb25zZRIoCgVzdGF0ZRgBIAEoCzIXLmJhcnRpemFuLnYxLldhdGNoU3RhdGVIABIlCgZvdXRwdXQYAiABKAsyEy5iYXJ0aXphbi52MS5PdXRwdXRIABIqCglrZXlfZnJhbWUYAyABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZUgAEicKB3Jlc2l6ZWQYBCABKAsyFC5iYXJ0aXphbi52MS5SZXNpemVkSAASJQoGam9pbmVkGAUgASgLMhMuYmFydGl6YW4udjEuSm9pbmVkSAASIQoEbGVmdBgGIAEoCzIRLmJhcnRpemFuLnYxLkxlZnRIABIlCgZub3RpY2UYByABKAsyEy5iYXJ0aXphbi52MS5Ob3RpY2VIABIjCgVlbmRlZBgIIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkSABCBwoFZXZlbnQioQEKCldhdGNoU3RhdGUSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSJwoIcG9zaXRpb24YAyABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbhIoCglrZXlfZnJhbWUYBCABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZSJgCgtLaWNrUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhYKDmlkZW1wb3RlbmN5X2lkGAQgASgJIoQBCgxLaWNrUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEg8KB3Rvb2tfbXMYAiABKAESFQoNd2F0Y2hlcnNfdG9sZBgDIAEoDRIhCgVlbmRlZBgEIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkIiwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSFQoNaW5jbHVkZV9lbmRlZBgBIAEoCCJCChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIqCghzZXNzaW9ucxgBIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvIhYKFFdhdGNoU2Vzc2lvbnNSZXF1ZXN0InsKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIsCghzbmFwc2hvdBgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25MaXN0SAASKwoHY2hhbmdlZBgCIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvSABCBwoFZXZlbnQiOQoLU2Vzc2lvbkxpc3QSKgoIc2Vzc2lvbnMYASADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbypBCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIRCg1ST0xFX09QRVJBVE9SEAESEAoMUk9MRV9XQVRDSEVSEAIqfgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZTRVNTSU9OX1NUQVRFX0FUVEFDSEVEEAESGgoWU0VTU0lPTl9TVEFURV9ERVRBQ0hFRBACEhcKE1NFU1NJT05fU1RBVEVfRU5ERUQQAyqNAQoKTm90aWNlS2luZBIbChdOT1RJQ0VfS0lORF9VTlNQRUNJRklFRBAAEhoKFk5PVElDRV9LSU5EX0NPTk5FQ1RJTkcQARIWChJOT1RJQ0VfS0lORF9CQU5ORVIQAhIYChROT1RJQ0VfS0lORF9EUkFJTklORxADEhQKEE5PVElDRV9LSU5EX0lORk8QBCq9AQoMQ2xvc2VkUmVhc29uEh0KGUNMT1NFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZDTE9TRURfUkVBU09OX09QRVJBVE9SEAESHwobQ0xPU0VEX1JFQVNPTl9HUkFDRV9FWFBJUkVEEAISGgoWQ0xPU0VEX1JFQVNPTl9EUkFJTklORxADEhwKGENMT1NFRF9SRUFTT05fVEFLRU5fT1ZFUhAEEhcKE0NMT1NFRF9SRUFTT05fRkFVTFQQBSqhAQoKUHJvbXB0S2luZBIbChdQUk9NUFRfS0lORF9VTlNQRUNJRklFRBAAEhgKFFBST01QVF9LSU5EX0hPU1RfS0VZEAESGAoUUFJPTVBUX0tJTkRfUEFTU1dPUkQQAhIkCiBQUk9NUFRfS0lORF9LRVlCT0FSRF9JTlRFUkFDVElWRRADEhwKGFBST01QVF9LSU5EX05FV19QQVNTV09SRBAEKoEBCgtLaWNrT3V0Y29tZRIcChhLSUNLX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJLSUNLX09VVENPTUVfRU5ERUQQARIeChpLSUNLX09VVENPTUVfQUxSRUFEWV9FTkRFRBACEhwKGEtJQ0tfT1VUQ09NRV9VTlJFQUNIQUJMRRADMoIDCg5TZXNzaW9uU2VydmljZRJCCgVTaGVsbBIZLmJhcnRpemFuLnYxLlNoZWxsUmVxdWVzdBoaLmJhcnRpemFuLnYxLlNoZWxsUmVzcG9uc2UoATABEkAKBVdhdGNoEhkuYmFydGl6YW4udjEuV2F0Y2hSZXF1ZXN0GhouYmFydGl6YW4udjEuV2F0Y2hSZXNwb25zZTABEjsKBEtpY2sSGC5iYXJ0aXphbi52MS5LaWNrUmVxdWVzdBoZLmJhcnRpemFuLnYxLktpY2tSZXNwb25zZRJTCgxMaXN0U2Vzc2lvbnMSIC5iYXJ0aXphbi52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVzcG9uc2USWAoNV2F0Y2hTZXNzaW9ucxIhLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0GiIuYmFydGl6YW4udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiqwMKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIIpQCCgxTaGVsbFJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5iYXJ0aXphbi52MS5TaGVsbFN0YXJ0SAASDwoFaW5wdXQYAiABKAxIABInCgZyZXNpemUYAyABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZUgAEh8KA2FjaxgEIAEoCzIQLmJhcnRpemFuLnYxLkFja0gAEisKBmFuc3dlchgFIAEoCzIZLmJhcnRpemFuLnYxLlByb21wdEFuc3dlckgAEiYKB2hhbmdfdXAYBiABKAsyEy5iYXJ0aXphbi52MS5IYW5nVXBIABIhCgRwaW5nGAcgASgLMhEuYmFydGl6YW4udjEuUGluZ0gAQgcKBWV2ZW50IoUBCgpTaGVsbFN0YXJ0EhAKBnRhcmdldBgBIAEoCUgAEikKCHJlYXR0YWNoGAIgASgLMhUuYmFydGl6YW4udjEuUmVhdHRhY2hIABIjCgRzaXplGAMgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDAoEYWNrcxgEIAEoCEIHCgVzaGVsbCJDCghSZWF0dGFjaBISCgpzZXNzaW9uX2lkGAEgASgJEiMKBGZyb20YAiABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbiIVCgNBY2sSDgoGb2Zmc2V0GAEgASgEIggKBkhhbmdVcCLSAwoNU2hlbGxSZXNwb25zZRIsCgdzdGFydGVkGAEgASgLMhkuYmFydGl6YW4udjEuU2hlbGxTdGFydGVkSAASJQoGcHJvbXB0GAIgASgLMhMuYmFydGl6YW4udjEuUHJvbXB0SAASJQoGb3V0cHV0GAMgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAQgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAUgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgGIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYByABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAggASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCSABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEi4KC2lucHV0X3Rha2VuGAogASgLMhcuYmFydGl6YW4udjEuSW5wdXRUYWtlbkgAEiEKBHBvbmcYCyABKAsyES5iYXJ0aXphbi52MS5Qb25nSABCBwoFZXZlbnQiEgoEUGluZxIKCgJpZBgBIAEoDSI4CgRQb25nEgoKAmlkGAEgASgNEhYKCXRhcmdldF9tcxgCIAEoAUgAiAEBQgwKCl90YXJnZXRfbXMiGwoKSW5wdXRUYWtlbhINCgVieXRlcxgBIAEoBCKhAQoMU2hlbGxTdGFydGVkEikKB3Nlc3Npb24YASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxInCghwb3NpdGlvbhgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uEhUKDWF0dGFjaG1lbnRfaWQYAyABKAkSFQoNZ3JhY2Vfc2Vjb25kcxgEIAEoDRIPCgdyZXN1bWVkGAUgASgIIjUKBk91dHB1dBIOCgZvZmZzZXQYASABKAQSDAoEZGF0YRgCIAEoDBINCgVhdF9tcxgDIAEoBCKIAQoIS2V5RnJhbWUSDgoGb2Zmc2V0GAEgASgEEiMKBHNpemUYAiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIMCgRkYXRhGAMgASgMEg0KBWF0X21zGAQgASgEEhUKDXNraXBwZWRfYnl0ZXMYBSABKAQSEwoLYXBwcm94aW1hdGUYBiABKAgiTQoHUmVzaXplZBIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEg0KBWF0X21zGAMgASgEIlQKBkpvaW5lZBIOCgZvZmZzZXQYASABKAQSKwoKYXR0YWNobWVudBgCIAEoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDQoFYXRfbXMYAyABKAQiUgoETGVmdBIOCgZvZmZzZXQYASABKAQSKwoKYXR0YWNobWVudBgCIAEoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDQoFYXRfbXMYAyABKAQiPQoGTm90aWNlEiUKBGtpbmQYASABKA4yFy5iYXJ0aXphbi52MS5Ob3RpY2VLaW5kEgwKBHRleHQYAiABKAki9AEKBUVuZGVkEg4KBm9mZnNldBgBIAEoBBINCgVhdF9tcxgCIAEoBBIlCgZleGl0ZWQYAyABKAsyEy5iYXJ0aXphbi52MS5FeGl0ZWRIABIrCglzaWduYWxsZWQYBCABKAsyFi5iYXJ0aXphbi52MS5TaWduYWxsZWRIABIhCgRsb3N0GAUgASgLMhEuYmFydGl6YW4udjEuTG9zdEgAEiUKBmtpY2tlZBgGIAEoCzITLmJhcnRpemFuLnYxLktpY2tlZEgAEiUKBmNsb3NlZBgHIAEoCzITLmJhcnRpemFuLnYxLkNsb3NlZEgAQgcKBWNhdXNlIhYKBkV4aXRlZBIMCgRjb2RlGAEgASgNIhkKCVNpZ25hbGxlZBIMCgRuYW1lGAEgASgJIhYKBExvc3QSDgoGcmVhc29uGAEgASgJIjwKBktpY2tlZBIiCgJieRgBIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIOCgZyZWFzb24YAiABKAkiMwoGQ2xvc2VkEikKBnJlYXNvbhgBIAEoDjIZLmJhcnRpemFuLnYxLkNsb3NlZFJlYXNvbiLGAQoGUHJvbXB0EgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5iYXJ0aXphbi52MS5Qcm9tcHRLaW5kEg0KBXRpdGxlGAMgASgJEhQKDGluc3RydWN0aW9ucxgEIAEoCRIoCglxdWVzdGlvbnMYBSADKAsyFS5iYXJ0aXphbi52MS5RdWVzdGlvbhImCghob3N0X2tleRgGIAEoCzIULmJhcnRpemFuLnYxLkhvc3RLZXkSEgoKdGltZW91dF9tcxgHIAEoDSInCghRdWVzdGlvbhINCgVsYWJlbBgBIAEoCRIMCgRlY2hvGAIgASgIIjoKB0hvc3RLZXkSDAoEdHlwZRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoCRIMCgRob3N0GAMgASgJIkQKDFByb21wdEFuc3dlchIRCglwcm9tcHRfaWQYASABKAkSDwoHYW5zd2VycxgCIAMoCRIQCghhY2NlcHRlZBgDIAEoCCJHCgxXYXRjaFJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24i1AIKDVdhdGNoUmVzcG9uc2USKAoFc3RhdGUYASABKAsyFy5iYXJ0aXphbi52MS5XYXRjaFN0YXRlSAASJQoGb3V0cHV0GAIgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAMgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAQgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgFIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYBiABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAcgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCCABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAQgcKBWV2ZW50IqEBCgpXYXRjaFN0YXRlEikKB3Nlc3Npb24YASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxIVCg1hdHRhY2htZW50X2lkGAIgASgJEicKCHBvc2l0aW9uGAMgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SKAoJa2V5X2ZyYW1lGAQgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWUiYAoLS2lja1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1hdHRhY2htZW50X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIWCg5pZGVtcG90ZW5jeV9pZBgEIAEoCSKEAQoMS2lja1Jlc3BvbnNlEikKB291dGNvbWUYASABKA4yGC5iYXJ0aXphbi52MS5LaWNrT3V0Y29tZRIPCgd0b29rX21zGAIgASgBEhUKDXdhdGNoZXJzX3RvbGQYAyABKA0SIQoFZW5kZWQYBCABKAsyEi5iYXJ0aXphbi52MS5FbmRlZCIsChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhUKDWluY2x1ZGVfZW5kZWQYASABKAgiQgoUTGlzdFNlc3Npb25zUmVzcG9uc2USKgoIc2Vzc2lvbnMYASADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbyIWChRXYXRjaFNlc3Npb25zUmVxdWVzdCJ7ChVXYXRjaFNlc3Npb25zUmVzcG9uc2USLAoIc25hcHNob3QYASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uTGlzdEgAEisKB2NoYW5nZWQYAiABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mb0gAQgcKBWV2ZW50IjkKC1Nlc3Npb25MaXN0EioKCHNlc3Npb25zGAEgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8qQQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASEQoNUk9MRV9PUEVSQVRPUhABEhAKDFJPTEVfV0FUQ0hFUhACKn4KDFNlc3Npb25TdGF0ZRIdChlTRVNTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0VTU0lPTl9TVEFURV9BVFRBQ0hFRBABEhoKFlNFU1NJT05fU1RBVEVfREVUQUNIRUQQAhIXChNTRVNTSU9OX1NUQVRFX0VOREVEEAMqjQEKCk5vdGljZUtpbmQSGwoXTk9USUNFX0tJTkRfVU5TUEVDSUZJRUQQABIaChZOT1RJQ0VfS0lORF9DT05ORUNUSU5HEAESFgoSTk9USUNFX0tJTkRfQkFOTkVSEAISGAoUTk9USUNFX0tJTkRfRFJBSU5JTkcQAxIUChBOT1RJQ0VfS0lORF9JTkZPEAQqvQEKDENsb3NlZFJlYXNvbhIdChlDTE9TRURfUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWQ0xPU0VEX1JFQVNPTl9PUEVSQVRPUhABEh8KG0NMT1NFRF9SRUFTT05fR1JBQ0VfRVhQSVJFRBACEhoKFkNMT1NFRF9SRUFTT05fRFJBSU5JTkcQAxIcChhDTE9TRURfUkVBU09OX1RBS0VOX09WRVIQBBIXChNDTE9TRURfUkVBU09OX0ZBVUxUEAUqoQEKClByb21wdEtpbmQSGwoXUFJPTVBUX0tJTkRfVU5TUEVDSUZJRUQQABIYChRQUk9NUFRfS0lORF9IT1NUX0tFWRABEhgKFFBST01QVF9LSU5EX1BBU1NXT1JEEAISJAogUFJPTVBUX0tJTkRfS0VZQk9BUkRfSU5URVJBQ1RJVkUQAxIcChhQUk9NUFRfS0lORF9ORVdfUEFTU1dPUkQQBCqBAQoLS2lja091dGNvbWUSHAoYS0lDS19PVVRDT01FX1VOU1BFQ0lGSUVEEAASFgoSS0lDS19PVVRDT01FX0VOREVEEAESHgoaS0lDS19PVVRDT01FX0FMUkVBRFlfRU5ERUQQAhIcChhLSUNLX09VVENPTUVfVU5SRUFDSEFCTEUQAzKCAwoOU2Vzc2lvblNlcnZpY2USQgoFU2hlbGwSGS5iYXJ0aXphbi52MS5TaGVsbFJlcXVlc3QaGi5iYXJ0aXphbi52MS5TaGVsbFJlc3BvbnNlKAEwARJACgVXYXRjaBIZLmJhcnRpemFuLnYxLldhdGNoUmVxdWVzdBoaLmJhcnRpemFuLnYxLldhdGNoUmVzcG9uc2UwARI7CgRLaWNrEhguYmFydGl6YW4udjEuS2lja1JlcXVlc3QaGS5iYXJ0aXphbi52MS5LaWNrUmVzcG9uc2USUwoMTGlzdFNlc3Npb25zEiAuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLmJhcnRpemFuLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlElgKDVdhdGNoU2Vzc2lvbnMSIS5iYXJ0aXphbi52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBoiLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * The size of a terminal, in character cells.
@@ -308,6 +308,15 @@ export type ShellRequest = Message<"bartizan.v1.ShellRequest"> & {
      */
     value: HangUp;
     case: "hangUp";
+  } | {
+    /**
+     * Asks for a `pong`, to measure how far away the bastion is; at most 4 a second are answered. May be sent at any
+     * time after `start`; not before `started` is one answered.
+     *
+     * @generated from field: bartizan.v1.Ping ping = 7;
+     */
+    value: Ping;
+    case: "ping";
   } | { case: undefined; value?: undefined };
 };
 
@@ -524,6 +533,14 @@ export type ShellResponse = Message<"bartizan.v1.ShellResponse"> & {
      */
     value: InputTaken;
     case: "inputTaken";
+  } | {
+    /**
+     * The answer to a `ping`.
+     *
+     * @generated from field: bartizan.v1.Pong pong = 11;
+     */
+    value: Pong;
+    case: "pong";
   } | { case: undefined; value?: undefined };
 };
 
@@ -533,6 +550,56 @@ export type ShellResponse = Message<"bartizan.v1.ShellResponse"> & {
  */
 export const ShellResponseSchema: GenMessage<ShellResponse> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_session, 10);
+
+/**
+ * Asks for a sign of life. The caller measures by his own clock.
+ *
+ * @generated from message bartizan.v1.Ping
+ */
+export type Ping = Message<"bartizan.v1.Ping"> & {
+  /**
+   * Comes back in the pong.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message bartizan.v1.Ping.
+ * Use `create(PingSchema)` to create a new message.
+ */
+export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 11);
+
+/**
+ * The answer to a ping, sent as soon as what was before it in the stream is out.
+ *
+ * @generated from message bartizan.v1.Pong
+ */
+export type Pong = Message<"bartizan.v1.Pong"> & {
+  /**
+   * The ping's id.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The last measured round trip between bastion and target, in milliseconds; absent while it is not known. It is
+   * measured anew at most every 5 seconds, while somebody pings.
+   *
+   * @generated from field: optional double target_ms = 2;
+   */
+  targetMs?: number | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.Pong.
+ * Use `create(PongSchema)` to create a new message.
+ */
+export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 12);
 
 /**
  * The target took input over: the credit of a client that has much to send.
@@ -553,7 +620,7 @@ export type InputTaken = Message<"bartizan.v1.InputTaken"> & {
  * Use `create(InputTakenSchema)` to create a new message.
  */
 export const InputTakenSchema: GenMessage<InputTaken> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 11);
+  messageDesc(file_bartizan_v1_session, 13);
 
 /**
  * The shell is open.
@@ -602,7 +669,7 @@ export type ShellStarted = Message<"bartizan.v1.ShellStarted"> & {
  * Use `create(ShellStartedSchema)` to create a new message.
  */
 export const ShellStartedSchema: GenMessage<ShellStarted> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 12);
+  messageDesc(file_bartizan_v1_session, 14);
 
 /**
  * Bytes the target sent.
@@ -637,7 +704,7 @@ export type Output = Message<"bartizan.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 13);
+  messageDesc(file_bartizan_v1_session, 15);
 
 /**
  * The screen at an offset: a cleared terminal of `size` + `data` + every later event = the screen at the target.
@@ -693,7 +760,7 @@ export type KeyFrame = Message<"bartizan.v1.KeyFrame"> & {
  * Use `create(KeyFrameSchema)` to create a new message.
  */
 export const KeyFrameSchema: GenMessage<KeyFrame> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 14);
+  messageDesc(file_bartizan_v1_session, 16);
 
 /**
  * The terminal's size changed.
@@ -728,7 +795,7 @@ export type Resized = Message<"bartizan.v1.Resized"> & {
  * Use `create(ResizedSchema)` to create a new message.
  */
 export const ResizedSchema: GenMessage<Resized> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 15);
+  messageDesc(file_bartizan_v1_session, 17);
 
 /**
  * Somebody attached.
@@ -763,7 +830,7 @@ export type Joined = Message<"bartizan.v1.Joined"> & {
  * Use `create(JoinedSchema)` to create a new message.
  */
 export const JoinedSchema: GenMessage<Joined> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 16);
+  messageDesc(file_bartizan_v1_session, 18);
 
 /**
  * Somebody left.
@@ -798,7 +865,7 @@ export type Left = Message<"bartizan.v1.Left"> & {
  * Use `create(LeftSchema)` to create a new message.
  */
 export const LeftSchema: GenMessage<Left> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 17);
+  messageDesc(file_bartizan_v1_session, 19);
 
 /**
  * A word to a viewer; not part of the terminal's output.
@@ -826,7 +893,7 @@ export type Notice = Message<"bartizan.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 18);
+  messageDesc(file_bartizan_v1_session, 20);
 
 /**
  * How a session ended; exactly one cause.
@@ -901,7 +968,7 @@ export type Ended = Message<"bartizan.v1.Ended"> & {
  * Use `create(EndedSchema)` to create a new message.
  */
 export const EndedSchema: GenMessage<Ended> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 19);
+  messageDesc(file_bartizan_v1_session, 21);
 
 /**
  * The shell exited by itself.
@@ -922,7 +989,7 @@ export type Exited = Message<"bartizan.v1.Exited"> & {
  * Use `create(ExitedSchema)` to create a new message.
  */
 export const ExitedSchema: GenMessage<Exited> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 20);
+  messageDesc(file_bartizan_v1_session, 22);
 
 /**
  * The shell died of a signal.
@@ -943,7 +1010,7 @@ export type Signalled = Message<"bartizan.v1.Signalled"> & {
  * Use `create(SignalledSchema)` to create a new message.
  */
 export const SignalledSchema: GenMessage<Signalled> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 21);
+  messageDesc(file_bartizan_v1_session, 23);
 
 /**
  * The connection to the target was lost.
@@ -964,7 +1031,7 @@ export type Lost = Message<"bartizan.v1.Lost"> & {
  * Use `create(LostSchema)` to create a new message.
  */
 export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 22);
+  messageDesc(file_bartizan_v1_session, 24);
 
 /**
  * An admin ended the session, or took this attachment off it.
@@ -992,7 +1059,7 @@ export type Kicked = Message<"bartizan.v1.Kicked"> & {
  * Use `create(KickedSchema)` to create a new message.
  */
 export const KickedSchema: GenMessage<Kicked> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 23);
+  messageDesc(file_bartizan_v1_session, 25);
 
 /**
  * The bastion or the operator closed the session.
@@ -1013,7 +1080,7 @@ export type Closed = Message<"bartizan.v1.Closed"> & {
  * Use `create(ClosedSchema)` to create a new message.
  */
 export const ClosedSchema: GenMessage<Closed> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 24);
+  messageDesc(file_bartizan_v1_session, 26);
 
 /**
  * A question to the operator while the login on the target goes on.
@@ -1076,7 +1143,7 @@ export type Prompt = Message<"bartizan.v1.Prompt"> & {
  * Use `create(PromptSchema)` to create a new message.
  */
 export const PromptSchema: GenMessage<Prompt> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 25);
+  messageDesc(file_bartizan_v1_session, 27);
 
 /**
  * One question of a prompt.
@@ -1104,7 +1171,7 @@ export type Question = Message<"bartizan.v1.Question"> & {
  * Use `create(QuestionSchema)` to create a new message.
  */
 export const QuestionSchema: GenMessage<Question> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 26);
+  messageDesc(file_bartizan_v1_session, 28);
 
 /**
  * A target's host key.
@@ -1139,7 +1206,7 @@ export type HostKey = Message<"bartizan.v1.HostKey"> & {
  * Use `create(HostKeySchema)` to create a new message.
  */
 export const HostKeySchema: GenMessage<HostKey> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 27);
+  messageDesc(file_bartizan_v1_session, 29);
 
 /**
  * The operator's answer to a prompt.
@@ -1174,7 +1241,7 @@ export type PromptAnswer = Message<"bartizan.v1.PromptAnswer"> & {
  * Use `create(PromptAnswerSchema)` to create a new message.
  */
 export const PromptAnswerSchema: GenMessage<PromptAnswer> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 28);
+  messageDesc(file_bartizan_v1_session, 30);
 
 /**
  * Which session to watch.
@@ -1202,7 +1269,7 @@ export type WatchRequest = Message<"bartizan.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 29);
+  messageDesc(file_bartizan_v1_session, 31);
 
 /**
  * One message of a Watch call.
@@ -1287,7 +1354,7 @@ export type WatchResponse = Message<"bartizan.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 30);
+  messageDesc(file_bartizan_v1_session, 32);
 
 /**
  * Where a watcher begins.
@@ -1329,7 +1396,7 @@ export type WatchState = Message<"bartizan.v1.WatchState"> & {
  * Use `create(WatchStateSchema)` to create a new message.
  */
 export const WatchStateSchema: GenMessage<WatchState> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 31);
+  messageDesc(file_bartizan_v1_session, 33);
 
 /**
  * What to end, and why.
@@ -1371,7 +1438,7 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
  * Use `create(KickRequestSchema)` to create a new message.
  */
 export const KickRequestSchema: GenMessage<KickRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 32);
+  messageDesc(file_bartizan_v1_session, 34);
 
 /**
  * The answer to a Kick.
@@ -1413,7 +1480,7 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
  * Use `create(KickResponseSchema)` to create a new message.
  */
 export const KickResponseSchema: GenMessage<KickResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 33);
+  messageDesc(file_bartizan_v1_session, 35);
 
 /**
  * Which sessions to list.
@@ -1434,7 +1501,7 @@ export type ListSessionsRequest = Message<"bartizan.v1.ListSessionsRequest"> & {
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 34);
+  messageDesc(file_bartizan_v1_session, 36);
 
 /**
  * Sessions, newest first.
@@ -1455,7 +1522,7 @@ export type ListSessionsResponse = Message<"bartizan.v1.ListSessionsResponse"> &
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 35);
+  messageDesc(file_bartizan_v1_session, 37);
 
 /**
  * Nothing to say yet.
@@ -1470,7 +1537,7 @@ export type WatchSessionsRequest = Message<"bartizan.v1.WatchSessionsRequest"> &
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 36);
+  messageDesc(file_bartizan_v1_session, 38);
 
 /**
  * One message of the live list.
@@ -1485,7 +1552,7 @@ export type WatchSessionsResponse = Message<"bartizan.v1.WatchSessionsResponse">
    */
   event: {
     /**
-     * Always the first message: all live sessions.
+     * Always the first message: all live sessions. Again when the reader was too slow for single changes.
      *
      * @generated from field: bartizan.v1.SessionList snapshot = 1;
      */
@@ -1507,7 +1574,7 @@ export type WatchSessionsResponse = Message<"bartizan.v1.WatchSessionsResponse">
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 37);
+  messageDesc(file_bartizan_v1_session, 39);
 
 /**
  * Sessions, newest first.
@@ -1528,7 +1595,7 @@ export type SessionList = Message<"bartizan.v1.SessionList"> & {
  * Use `create(SessionListSchema)` to create a new message.
  */
 export const SessionListSchema: GenMessage<SessionList> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 38);
+  messageDesc(file_bartizan_v1_session, 40);
 
 /**
  * What an attachment may do.

@@ -1,0 +1,194 @@
+/**
+ * Streams over WebSockets, one for each call, for browsers: fetch cannot stream both ways, and has six connections for all
+ * tabs of a page that is not served by HTTP/2. The server's half is server/front/ws-bridge.ts.
+ */
+
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import type { UniversalClientFn, UniversalClientRequest } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
+
+export interface WsTransportOptions {
+  /** "http://..." is called as "ws://...", "https://..." as "wss://...". */
+  readonly baseUrl: string;
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  /** Makes the socket; for surroundings where the origin must be told. Default: the global WebSocket. */
+  readonly connect?: ((url: string, subprotocol: string) => WebSocket) | undefined;
+}
+
+const subprotocol = "bartizan.v1";
+/** A frame carries at most this much of a body. */
+const frameBytes = 64 * 1024;
+/** The next frame waits while the socket has more than this to send. */
+const sendAheadBytes = 256 * 1024;
+const sendAgainMs = 10;
+/** The server is told each time so much more was taken over; it keeps at most 512 KiB under way. */
+const tellTakenBytes = 64 * 1024;
+const canceled = 4000;
+const messageTooBig = 1009;
+
+/**
+ * Carries streaming calls of any kind, and no others. A lost connection is an error with code Unavailable. Leaving the
+ * response unread holds the server back: at most 512 KiB are under way or wait here.
+ */
+export function createWsTransport(options: WsTransportOptions): Transport {
+  const { baseUrl, interceptors = [], connect = (url, protocol) => new WebSocket(url, protocol) } = options;
+  const transport = createTransport({
+    httpClient: callOver(connect),
+    baseUrl,
+    useBinaryFormat: true,
+    interceptors: [...interceptors],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: 0,
+    readMaxBytes: 16 * 1024 * 1024,
+    writeMaxBytes: 1024 * 1024,
+  });
+  return {
+    unary: () => Promise.reject(new ConnectError("this transport carries streams only", Code.Unimplemented)),
+    stream: transport.stream.bind(transport),
+  };
+}
+
+function callOver(connect: (url: string, subprotocol: string) => WebSocket): UniversalClientFn {
+  return async (request) => {
+    request.signal?.throwIfAborted();
+    const socket = connect(request.url.replace(/^http/, "ws"), subprotocol);
+    socket.binaryType = "arraybuffer";
+    const answer = createAnswer((bytes) => {
+      if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ taken: bytes }));
+    });
+    const cancel = () => {
+      answer.fail(request.signal?.reason ?? new ConnectError("the call was canceled", Code.Canceled));
+      socket.close(canceled);
+    };
+    request.signal?.addEventListener("abort", cancel, { once: true });
+    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => answer.hear(data);
+    const closed = new Promise<void>((resolve) => {
+      socket.onclose = ({ code }) => {
+        request.signal?.removeEventListener("abort", cancel);
+        answer.close(code);
+        resolve();
+      };
+    });
+    socket.onopen = () => {
+      socket.send(JSON.stringify({ headers: [...request.header] }));
+      send(socket, request.body, closed).catch((error: unknown) => {
+        answer.fail(error);
+        socket.close(canceled);
+      });
+    };
+    const { status, headers } = await answer.head;
+    return {
+      status,
+      header: new Headers(headers),
+      trailer: new Headers(),
+      body: answer.body(() => socket.close(canceled)),
+    };
+  };
+}
+
+/** Ends when the body has, or when the socket is closed. */
+async function send(socket: WebSocket, body: UniversalClientRequest["body"], closed: Promise<void>): Promise<void> {
+  for await (const bytes of body ?? []) {
+    for (let at = 0; at < bytes.length; at += frameBytes) {
+      // The classic WebSocket tells by no event that it has room again.
+      while (socket.readyState === socket.OPEN && socket.bufferedAmount > sendAheadBytes)
+        await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, sendAgainMs))]);
+      if (socket.readyState !== socket.OPEN) return;
+      socket.send(bytes.slice(at, at + frameBytes));
+    }
+  }
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ end: true }));
+}
+
+interface Head {
+  readonly status: number;
+  readonly headers: [string, string][];
+}
+
+interface Answer {
+  /** Rejects when the answer failed before it began. */
+  readonly head: Promise<Head>;
+  hear(data: string | ArrayBuffer): void;
+  close(code: number): void;
+  fail(error: unknown): void;
+  /** The response's bytes; `leave` is called when the reader goes before their end. */
+  body(leave: () => void): AsyncIterable<Uint8Array>;
+}
+
+/** Gathers one response; `tell` says how many of its bytes were taken over so far. */
+function createAnswer(tell: (takenBytes: number) => void): Answer {
+  const head = Promise.withResolvers<Head>();
+  head.promise.catch(() => {}); // whoever waits for it hears of it
+  const waiting: Uint8Array[] = [];
+  let over: { readonly error?: unknown } | undefined;
+  let wake = () => {};
+  let takenBytes = 0;
+  let toldBytes = 0;
+  const finish = (how: { readonly error?: unknown }) => {
+    over ??= how;
+    if ("error" in over) head.reject(over.error);
+    wake();
+  };
+  const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+    for (;;) {
+      const bytes = waiting.shift();
+      if (bytes !== undefined) {
+        takenBytes += bytes.length;
+        if (takenBytes - toldBytes >= tellTakenBytes) {
+          toldBytes = takenBytes;
+          tell(takenBytes);
+        }
+        return { done: false, value: bytes };
+      }
+      if (over !== undefined) {
+        if ("error" in over) throw over.error;
+        return { done: true, value: undefined };
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return {
+    head: head.promise,
+    hear(data) {
+      if (over !== undefined) return;
+      if (typeof data !== "string") {
+        waiting.push(new Uint8Array(data));
+        wake();
+        return;
+      }
+      try {
+        head.resolve(JSON.parse(data) as Head);
+      } catch {
+        finish({ error: new ConnectError("the server's first frame cannot be read", Code.Internal) });
+      }
+    },
+    close(code) {
+      // A complete response ends with a message that says so: without it, even code 1000 is a loss.
+      if (code === 1000 || code === 1012) finish({});
+      else if (code === messageTooBig)
+        finish({ error: new ConnectError("a message is too big", Code.ResourceExhausted) });
+      else finish({ error: new ConnectError(`the connection was lost (${code})`, Code.Unavailable) });
+      head.reject(new ConnectError(`the connection was lost (${code})`, Code.Unavailable));
+    },
+    fail: (error) => finish({ error }),
+    body: (leave) => ({
+      [Symbol.asyncIterator]: () => ({
+        next,
+        // Connect calls these from outside when the call is aborted: they must not stand in line behind a `next`.
+        async return() {
+          leave();
+          finish({});
+          return { done: true, value: undefined };
+        },
+        async throw(error: unknown) {
+          leave();
+          finish({ error });
+          throw error;
+        },
+      }),
+    }),
+  };
+}

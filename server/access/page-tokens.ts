@@ -1,0 +1,83 @@
+/** The tokens of pages that were opened by a link: random, kept as digests in memory, and gone when nobody uses them. */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../flow/clock.ts";
+import type { Caller } from "./policy.ts";
+import { digestOf } from "./tokens.ts";
+
+/** However much it is used. */
+const longestMs = 12 * 60 * 60 * 1000;
+/** Without a call, and without an open stream. */
+const idleMs = 2 * 60 * 60 * 1000;
+/** At the bound the one whose last use is longest ago is worth nothing any more. */
+const maxTokens = 1000;
+
+export interface PageToken {
+  readonly token: string;
+  /** Wall clock, ms. */
+  readonly expiresAtMs: number;
+}
+
+interface Entry {
+  readonly caller: Caller;
+  readonly untilMs: number;
+  usedAtMs: number;
+  /** Calls that are being answered. */
+  open: number;
+}
+
+export class PageTokens {
+  readonly #clock: Clock;
+  /** By digest; longest unused first. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A token of 256 random bits with the caller's roles; it cannot make further links. */
+  issue({ name, roles }: Caller): PageToken {
+    const token = `btp_${randomBytes(32).toString("base64url")}`;
+    const now = this.#clock.monotonicMs();
+    for (const [key, entry] of this.#entries)
+      if (this.#over(entry, now) || this.#entries.size >= maxTokens) this.#entries.delete(key);
+    this.#entries.set(keyOf(token), {
+      caller: { name, roles, byLink: true },
+      untilMs: now + longestMs,
+      usedAtMs: now,
+      open: 0,
+    });
+    return { token, expiresAtMs: this.#clock.wallMs() + longestMs };
+  }
+
+  /**
+   * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
+   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
+   */
+  callerOf(token: string, call: AbortSignal): Caller | undefined {
+    const key = keyOf(token);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    const now = this.#clock.monotonicMs();
+    this.#entries.delete(key);
+    if (this.#over(entry, now)) return undefined;
+    this.#entries.set(key, entry);
+    entry.usedAtMs = now;
+    if (!call.aborted) {
+      entry.open += 1;
+      const closed = () => {
+        entry.open -= 1;
+        entry.usedAtMs = this.#clock.monotonicMs();
+      };
+      call.addEventListener("abort", closed, { once: true });
+    }
+    return entry.caller;
+  }
+
+  #over({ untilMs, usedAtMs, open }: Entry, now: number): boolean {
+    return now >= untilMs || (open === 0 && now - usedAtMs >= idleMs);
+  }
+}
+
+function keyOf(token: string): string {
+  return digestOf(token).toString("base64");
+}

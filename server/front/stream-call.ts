@@ -1,0 +1,91 @@
+/**
+ * One call of a streaming method in Connect's own binary form, whatever carries it (an HTTP/2 stream, a WebSocket),
+ * without the library's layers of generators: these cost more than the terminal's own work.
+ */
+import { fromBinary } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  createContextValues,
+  createHandlerContext,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
+import type { Log } from "../log.ts";
+import { endStreamFlag, envelope } from "../rpc/envelope.ts";
+import { connectErrorFrom } from "../rpc/errors.ts";
+import { type Peer, peerKey } from "../rpc/guard.ts";
+import type { StreamMethod } from "../rpc/stream-method.ts";
+import { createEnvelopeReader, type EnvelopeReader, type Flow } from "./envelope-reader.ts";
+
+export const contentType = "application/connect+proto";
+
+export interface CallNeeds {
+  readonly guard: (context: HandlerContext) => void;
+  readonly shutdown: AbortSignal;
+  readonly maxMessageBytes: number;
+  readonly log: Log;
+}
+
+/** What one call is carried by. */
+export interface Carrier extends Flow {
+  /** The body's pieces go into `body` from here on: the caller may be heard. */
+  read(body: Pick<EnvelopeReader<unknown>, "push" | "end" | "fail">): void;
+  /** Calls back once when the far side has left, until `finish`. */
+  onGone(call: () => void): void;
+  /** Undefined when there is room for more; else resolves when there is, or when the far side has left. */
+  write(pieces: readonly Uint8Array[]): Promise<void> | undefined;
+  /** The last bytes; closes the carrier in good order. Harmless when the far side has left. */
+  finish(last: Uint8Array): void;
+}
+
+export interface CallRequest {
+  readonly url: string;
+  readonly header: Headers;
+  readonly peer: Peer;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Resolves when the call is over; never rejects. Nothing of the body is read before the guard has let the caller in. */
+export async function serveCall(
+  spec: StreamMethod,
+  request: CallRequest,
+  carrier: Carrier,
+  needs: CallNeeds,
+): Promise<void> {
+  const { log, maxMessageBytes } = needs;
+  const requests = new AbortController();
+  const context = createHandlerContext({
+    service: spec.method.parent,
+    method: spec.method,
+    protocolName: "connect",
+    requestMethod: "POST",
+    url: request.url,
+    ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
+    requestSignal: requests.signal,
+    shutdownSignal: needs.shutdown,
+    requestHeader: request.header,
+    contextValues: createContextValues().set(peerKey, request.peer),
+  });
+  let failure: ConnectError | undefined;
+  try {
+    needs.guard(context);
+    const body = createEnvelopeReader(maxMessageBytes, (data) => fromBinary(spec.method.input, data), carrier);
+    carrier.onGone(() => {
+      const error = new ConnectError("the client left", Code.Canceled);
+      requests.abort(error);
+      body.fail(error);
+    });
+    carrier.read(body);
+    for await (const pieces of spec.invoke(body, context)) {
+      const wait = carrier.write(pieces);
+      if (wait !== undefined) await wait;
+    }
+    body.fail(new ConnectError("the call is over", Code.Canceled));
+  } catch (error) {
+    failure = connectErrorFrom(error, log);
+  }
+  context.abort(failure);
+  const end = endStreamToJson(new Headers(), failure, undefined);
+  carrier.finish(envelope(endStreamFlag, Buffer.from(JSON.stringify(end))));
+}

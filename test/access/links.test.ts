@@ -1,0 +1,171 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { faultOf } from "../../proto/client/index.ts";
+import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
+import { Links } from "../../server/access/links.ts";
+import { PageTokens } from "../../server/access/page-tokens.ts";
+import type { Caller } from "../../server/access/policy.ts";
+import { createHeldClock } from "../support/held-clock.ts";
+import { createMemoryTarget } from "../support/memory-target.ts";
+import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { until } from "../support/until.ts";
+import { operate } from "../support/viewing.ts";
+
+const alice: Caller = { name: "alice", roles: new Set(["operator"]) };
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+describe("a link's code", () => {
+  it("signs in once, and is worth nothing afterwards", () => {
+    const links = new Links(createHeldClock());
+    const { code } = links.create(alice);
+    expect(code).toMatch(/^[\w-]{43}$/);
+    expect(links.redeem(code, "::1")).toBe(alice);
+    expect(() => links.redeem(code, "::1")).toThrow(expect.objectContaining({ word: "unauthenticated" }));
+  });
+
+  it("is good for two minutes and not a moment longer", () => {
+    const clock = createHeldClock();
+    const links = new Links(clock);
+    const [first, second] = [links.create(alice), links.create(alice)];
+    expect(first.expiresAtMs).toBe(clock.wallMs() + 2 * minuteMs);
+    clock.pass(2 * minuteMs - 1);
+    expect(links.redeem(first.code, "a")).toBe(alice);
+    clock.pass(1);
+    expect(() => links.redeem(second.code, "a")).toThrow(expect.objectContaining({ word: "unauthenticated" }));
+  });
+
+  it("cannot be guessed at a rate: an address with many wrong ones is refused for a while, others are not", () => {
+    const clock = createHeldClock();
+    const links = new Links(clock);
+    const { code } = links.create(alice);
+    for (let wrong = 0; wrong < 10; wrong += 1)
+      expect(() => links.redeem(`wrong ${wrong}`, "a")).toThrow(expect.objectContaining({ word: "unauthenticated" }));
+    expect(() => links.redeem(code, "a")).toThrow(expect.objectContaining({ word: "limit" }));
+    const { code: other } = links.create(alice);
+    expect(links.redeem(other, "b")).toBe(alice);
+    clock.pass(1000);
+    expect(links.redeem(code, "a")).toBe(alice);
+  });
+
+  it("is the oldest to go when very many are open", () => {
+    const links = new Links(createHeldClock());
+    const codes = Array.from({ length: 101 }, () => links.create(alice).code);
+    expect(() => links.redeem(codes[0] ?? "", "a")).toThrow();
+    expect(links.redeem(codes[1] ?? "", "a")).toBe(alice);
+    expect(links.redeem(codes[100] ?? "", "a")).toBe(alice);
+  });
+});
+
+describe("a page's token", () => {
+  const over = AbortSignal.abort();
+
+  it("ends twelve hours after it was made, however much it is used", () => {
+    const clock = createHeldClock();
+    const tokens = new PageTokens(clock);
+    const { token } = tokens.issue(alice);
+    for (let hour = 0; hour < 11; hour += 1) {
+      clock.pass(hourMs);
+      expect(tokens.callerOf(token, over)).toMatchObject({ name: "alice" });
+    }
+    clock.pass(hourMs);
+    expect(tokens.callerOf(token, over)).toBeUndefined();
+  });
+
+  it("ends two hours after its last use, and an open stream is use", () => {
+    const clock = createHeldClock();
+    const tokens = new PageTokens(clock);
+    const [idle, used] = [tokens.issue(alice), tokens.issue(alice)];
+    const stream = new AbortController();
+    expect(tokens.callerOf(used.token, stream.signal)).toBeDefined();
+    clock.pass(3 * hourMs);
+    expect(tokens.callerOf(idle.token, over)).toBeUndefined();
+    stream.abort();
+    clock.pass(2 * hourMs - 1);
+    expect(tokens.callerOf(used.token, over)).toBeDefined();
+    clock.pass(2 * hourMs);
+    expect(tokens.callerOf(used.token, over)).toBeUndefined();
+  });
+
+  it("is the longest unused to go when very many are out", () => {
+    const tokens = new PageTokens(createHeldClock());
+    const first = tokens.issue(alice).token;
+    const second = tokens.issue(alice).token;
+    for (let count = 2; count < 1000; count += 1) tokens.issue(alice);
+    expect(tokens.callerOf(first, over)).toBeDefined();
+    tokens.issue(alice);
+    expect(tokens.callerOf(first, over)).toBeDefined();
+    expect(tokens.callerOf(second, over)).toBeUndefined();
+  });
+});
+
+describe("the way into the page", () => {
+  const memory = createMemoryTarget({ echo: true });
+  let bastion: TestBastion;
+  beforeEach(async () => {
+    bastion = await openTestBastion({
+      targets: [memory.target],
+      dial: memory.dial,
+      principals: { alice: ["operator"] },
+    });
+  });
+  afterEach(() => bastion[Symbol.asyncDispose]());
+
+  /** The page before it has a token. */
+  const stranger = () =>
+    createClient(AccessService, createConnectTransport({ baseUrl: bastion.url, useBinaryFormat: true }));
+  const codeOf = (url: string) => new URL(url).hash.replace("#code=", "");
+
+  it("is a link that stands for whoever made it, once", async () => {
+    const { url, expiresAt } = await bastion.clients("token-alice").access.createLink({});
+    expect(url.startsWith(`${bastion.url}/#code=`)).toBe(true);
+    expect(Number(expiresAt?.seconds) * 1000).toBeGreaterThan(Date.now());
+    const redeemed = await stranger().redeemCode({ code: codeOf(url) });
+    expect(redeemed).toMatchObject({ name: "alice", roles: ["operator"] });
+    expect((await bastion.clients(redeemed.token).access.whoAmI({})).name).toBe("alice");
+    const again = await stranger()
+      .redeemCode({ code: codeOf(url) })
+      .catch((error) => ConnectError.from(error));
+    expect((again as ConnectError).code).toBe(Code.Unauthenticated);
+  });
+
+  it("of the server's own link stands for the local user with every role", async () => {
+    const redeemed = await stranger().redeemCode({ code: codeOf(bastion.createLink()) });
+    expect(redeemed.roles).toEqual(["operator", "auditor", "admin"]);
+    await using shell = operate(bastion.clients(redeemed.token), "memory");
+    await shell.started();
+    shell.shell.hangUp();
+    await shell.ended();
+    await until(() => bastion.registry.size === 0, "the session is gone");
+  });
+
+  it("needs a token to be made, and a page's own token is not enough", async () => {
+    const nobody = await stranger()
+      .createLink({})
+      .catch((error) => faultOf(error));
+    expect(nobody).toMatchObject({ word: "unauthenticated" });
+    const { token } = await stranger().redeemCode({ code: codeOf(bastion.createLink()) });
+    const page = await bastion
+      .clients(token)
+      .access.createLink({})
+      .catch((error) => faultOf(error));
+    expect(page).toMatchObject({ word: "forbidden" });
+  });
+
+  it("is refused to who tries codes, with an error that says so", async () => {
+    const words: string[] = [];
+    for (let wrong = 0; wrong < 12; wrong += 1)
+      words.push(
+        await stranger()
+          .redeemCode({ code: "x".repeat(43) })
+          .then(
+            () => "let in",
+            (error) => faultOf(error).word,
+          ),
+      );
+    expect(words.slice(0, 10)).toEqual(Array(10).fill("unauthenticated"));
+    expect(words).toContain("limit");
+    expect(words).not.toContain("let in");
+  });
+});

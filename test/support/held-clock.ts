@@ -1,0 +1,36 @@
+/** A clock that moves when the test says so; its timers fire in order. */
+import type { Clock } from "../../server/flow/clock.ts";
+
+export interface HeldClock extends Clock {
+  /** Lets so much time pass, and fires what is due. */
+  pass(ms: number): void;
+}
+
+/** Both clocks begin at the same value. */
+export function createHeldClock(startMs = 1_000_000): HeldClock {
+  let nowMs = startMs;
+  const timers = new Set<{ atMs: number; everyMs: number | undefined; call: () => void }>();
+  const add = (ms: number, everyMs: number | undefined, call: () => void): Disposable => {
+    const timer = { atMs: nowMs + ms, everyMs, call };
+    timers.add(timer);
+    return { [Symbol.dispose]: () => void timers.delete(timer) };
+  };
+  return {
+    wallMs: () => nowMs,
+    monotonicMs: () => nowMs,
+    after: (ms, call) => add(ms, undefined, call),
+    every: (ms, call) => add(ms, ms, call),
+    pass(ms) {
+      const untilMs = nowMs + ms;
+      for (;;) {
+        const [next] = [...timers].filter(({ atMs }) => atMs <= untilMs).sort((one, other) => one.atMs - other.atMs);
+        if (next === undefined) break;
+        nowMs = Math.max(nowMs, next.atMs);
+        if (next.everyMs === undefined) timers.delete(next);
+        else next.atMs += next.everyMs;
+        next.call();
+      }
+      nowMs = untilMs;
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** Whether this tab may call the server: redeems the one-time code of the page's link and keeps the token it gives. */
+
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type AccessClient, faultOf } from "../proto/client/index.ts";
+
+export interface Who {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly node: string;
+  readonly serverVersion: string;
+}
+
+export type AccessState =
+  | { readonly kind: "checking" }
+  | { readonly kind: "in"; readonly who: Who }
+  /** No token, or one that is no longer good: the page needs a new link. */
+  | { readonly kind: "out"; readonly why: "no-link" | "link-used" | "over" }
+  /** The server did not answer; trying again is sensible. */
+  | { readonly kind: "unreachable"; readonly message: string };
+
+export interface Access {
+  readonly state: AccessState;
+  subscribe(listener: () => void): () => void;
+  /** Takes the code out of the address, if there is one, and finds out who the caller is. Never throws. */
+  check(): Promise<void>;
+  /** Forgets the token: of this tab, for good. */
+  leave(): void;
+}
+
+const storageKey = "bartizan.token";
+
+/** The token lives in sessionStorage: of this origin with its port, of this tab, and gone with it. */
+export function storedToken(): string {
+  return sessionStorage.getItem(storageKey) ?? "";
+}
+
+export function createAccess(client: () => AccessClient): Access {
+  const listeners = new Set<() => void>();
+  let state: AccessState = { kind: "checking" };
+  const become = (next: AccessState) => {
+    state = next;
+    for (const listener of listeners) listener();
+  };
+  const forget = (why: "no-link" | "link-used" | "over") => {
+    sessionStorage.removeItem(storageKey);
+    if (state.kind !== "out") become({ kind: "out", why });
+  };
+
+  async function check(): Promise<void> {
+    const code = takeCode();
+    let refused = false;
+    become({ kind: "checking" });
+    try {
+      if (code !== undefined) {
+        const redeemed = await client()
+          .redeemCode({ code }, { timeoutMs: 10_000 })
+          .catch((error) => {
+            if (isLost(error)) throw error;
+            refused = true; // an older token of this tab may still do
+          });
+        if (redeemed !== undefined) sessionStorage.setItem(storageKey, redeemed.token);
+      }
+      if (storedToken() === "") return forget(refused ? "link-used" : "no-link");
+      const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs: 10_000 });
+      become({ kind: "in", who: { name, roles, node, serverVersion } });
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.Unauthenticated) forget(refused ? "link-used" : "over");
+      else become({ kind: "unreachable", message: faultOf(error).message });
+    }
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    check,
+    leave: () => forget("over"),
+  };
+}
+
+function isLost(error: unknown): boolean {
+  const code = ConnectError.from(error).code;
+  return code === Code.Unavailable || code === Code.DeadlineExceeded || code === Code.Unknown || code === Code.Canceled;
+}
+
+/** The code of `#code=...`, taken out of the address and the history before anything else happens with it. */
+function takeCode(): string | undefined {
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (code === null) return undefined;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  return code;
+}
+
+/** Calls `refused` when the server no longer knows the caller, in whatever call it says so. */
+export function noticeRefusal(refused: () => void): Interceptor {
+  const look = (error: unknown): never => {
+    if (ConnectError.from(error).code === Code.Unauthenticated) refused();
+    throw error;
+  };
+  return (next) => async (request) => {
+    if (request.method.name === "RedeemCode") return next(request); // says that the code is bad, not the token
+    const response = await next(request).catch(look);
+    if (!response.stream) return response;
+    const { message } = response;
+    const watched = (async function* () {
+      try {
+        yield* message;
+      } catch (error) {
+        look(error);
+      }
+    })();
+    return { ...response, message: watched };
+  };
+}

@@ -1,0 +1,139 @@
+/** The frame: lets in who has a token, then shows the header and the page that the address names. */
+
+import { Box, Loader } from "@mantine/core";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { Redirect, Route, Switch, useLocation } from "wouter";
+import type { Who } from "./access.ts";
+import type { Api } from "./api.ts";
+import { AccessPage } from "./pages/access-page.tsx";
+import { SessionsPage } from "./pages/sessions-page.tsx";
+import { TargetsPage } from "./pages/targets-page.tsx";
+import { Broken } from "./parts/broken.tsx";
+import { FrameHeader } from "./parts/frame-header.tsx";
+import { useWords } from "./parts/language.tsx";
+import { PageProvider, type ShellWish } from "./parts/page-context.tsx";
+import { openSessionFeed, type SessionFeed } from "./session-feed.ts";
+import { createSettings } from "./terminal-settings.ts";
+
+// The terminal's code is loaded when the first one is shown.
+const ShellPage = lazy(async () => ({ default: (await import("./pages/shell-page.tsx")).ShellPage }));
+const WatchPage = lazy(async () => ({ default: (await import("./pages/watch-page.tsx")).WatchPage }));
+const WallPage = lazy(async () => ({ default: (await import("./pages/wall-page.tsx")).WallPage }));
+
+export function App({ api }: { api: Api }) {
+  const state = useSyncExternalStore(api.access.subscribe, () => api.access.state);
+  return state.kind === "in" ? <Inside api={api} who={state.who} /> : <AccessPage access={api.access} state={state} />;
+}
+
+function Inside({ api, who }: { api: Api; who: Who }) {
+  const words = useWords();
+  const feed = useFeed(api);
+  const [settings] = useState(() => createSettings(localStorage, window));
+  const [path, navigate] = useLocation();
+  const [wish, setWish] = useState<ShellWish>();
+  const [tabs, setTabs] = useState(0);
+  const openShell = useCallback(
+    (open: ShellWish["open"]) => {
+      setWish((last) => ({ id: (last?.id ?? 0) + 1, open }));
+      navigate("/shell");
+    },
+    [navigate],
+  );
+  const page = useMemo(() => feed && { api, who, feed, settings, openShell }, [api, who, feed, settings, openShell]);
+  const main = useRef<HTMLElement>(null);
+  useTitleAndFocus(path, main.current);
+  if (page === undefined) return null;
+
+  const inShell = path === "/shell";
+  const shellWanted = inShell || wish !== undefined;
+  return (
+    <PageProvider value={page}>
+      {/* biome-ignore lint/a11y/useValidAnchor: it is a link; the address stays as it is */}
+      <a className="skip" href="#main" onClick={(event) => focusMain(event, main.current)}>
+        {words.nav.skip}
+      </a>
+      <Box display="flex" h="100dvh" style={{ flexDirection: "column" }}>
+        <FrameHeader tabs={tabs} />
+        <Box component="main" id="main" ref={main} tabIndex={-1} flex={1} mih={0} pos="relative" style={{ outline: 0 }}>
+          {shellWanted && (
+            <Box h="100%" display={inShell ? "block" : "none"}>
+              <Broken>
+                <Suspense fallback={<Waiting />}>
+                  <ShellPage visible={inShell} wish={wish} onTabs={setTabs} />
+                </Suspense>
+              </Broken>
+            </Box>
+          )}
+          {!inShell && (
+            <Box h="100%" style={{ overflow: "auto" }} key={path}>
+              <Broken>
+                <Suspense fallback={<Waiting />}>
+                  <Switch>
+                    <Route path="/">
+                      <TargetsPage />
+                    </Route>
+                    <Route path="/sessions">
+                      <SessionsPage />
+                    </Route>
+                    <Route path="/watch/:id">{({ id }) => <WatchPage sessionId={id} />}</Route>
+                    <Route path="/wall">
+                      <WallPage />
+                    </Route>
+                    <Route>
+                      <Redirect to="/" />
+                    </Route>
+                  </Switch>
+                </Suspense>
+              </Broken>
+            </Box>
+          )}
+        </Box>
+      </Box>
+    </PageProvider>
+  );
+}
+
+/** One list of sessions for all pages, as long as somebody is in. */
+function useFeed(api: Api): SessionFeed | undefined {
+  const [feed, setFeed] = useState<SessionFeed>();
+  useEffect(() => {
+    const life = new AbortController();
+    setFeed(openSessionFeed(api.clients.sessions, life.signal));
+    return () => life.abort();
+  }, [api]);
+  return feed;
+}
+
+function Waiting() {
+  const words = useWords();
+  return (
+    <Box p="xl" ta="center" role="status" aria-label={words.connection.loading}>
+      <Loader size="sm" />
+    </Box>
+  );
+}
+
+/** A screen reader hears which page came; the shell page takes the focus itself. */
+function useTitleAndFocus(path: string, main: HTMLElement | null) {
+  const words = useWords();
+  const first = useRef(true);
+  useEffect(() => {
+    const names: Record<string, string> = {
+      "/": words.nav.targets,
+      "/sessions": words.nav.sessions,
+      "/wall": words.nav.wall,
+      "/shell": words.nav.shells,
+    };
+    document.title = `${names[path] ?? words.sessions.watch} · bartizan`;
+  }, [path, words]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of the path is what moves the focus
+  useEffect(() => {
+    if (!first.current && path !== "/shell") main?.focus({ preventScroll: true });
+    first.current = false;
+  }, [path]);
+}
+
+function focusMain(event: { preventDefault(): void }, main: HTMLElement | null) {
+  event.preventDefault(); // the fragment is for one-time codes only
+  main?.focus();
+}

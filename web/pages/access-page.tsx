@@ -1,0 +1,98 @@
+/** What the page shows to whom it does not know: how to get a link that lets in. */
+
+import {
+  ActionIcon,
+  Button,
+  Center,
+  Code,
+  CopyButton,
+  Group,
+  Loader,
+  Paper,
+  Stack,
+  Text,
+  Title,
+  Tooltip,
+} from "@mantine/core";
+import { useEffect } from "react";
+import { printable } from "../../proto/client/index.ts";
+import type { Access, AccessState } from "../access.ts";
+import { Icon } from "../parts/icons.tsx";
+import { useWords } from "../parts/language.tsx";
+
+const command = "npx bartizan link";
+const askAgainMs = 3000;
+
+export function AccessPage({ access, state }: { access: Access; state: AccessState }) {
+  const unreachable = state.kind === "unreachable";
+  useEffect(() => {
+    if (!unreachable) return;
+    const timer = setInterval(() => void access.check(), askAgainMs);
+    return () => clearInterval(timer);
+  }, [unreachable, access]);
+  return (
+    <Center component="main" mih="100dvh" p="md">
+      <Paper withBorder shadow="sm" p="xl" maw={520} w="100%">
+        <Stack gap="lg">
+          <Group gap="xs" c="cyan">
+            <Icon name="tower" size={28} />
+            <Text fw={700} size="lg">
+              bartizan
+            </Text>
+          </Group>
+          <Said access={access} state={state} />
+        </Stack>
+      </Paper>
+    </Center>
+  );
+}
+
+function Said({ access, state }: { access: Access; state: AccessState }) {
+  const words = useWords();
+  if (state.kind === "unreachable") {
+    return (
+      <Stack gap="sm" role="alert">
+        <Title order={1} size="h3">
+          {words.access.unreachable}
+        </Title>
+        <Text c="dimmed">{words.access.unreachableHint}</Text>
+        <Text size="sm" c="dimmed">
+          {printable(state.message)}
+        </Text>
+        <Button onClick={() => void access.check()}>{words.access.again}</Button>
+      </Stack>
+    );
+  }
+  if (state.kind !== "out") {
+    return (
+      <Group role="status">
+        <Loader size="sm" />
+        <Text>{words.access.checking}</Text>
+      </Group>
+    );
+  }
+  const why = { "no-link": words.access.noLink, "link-used": words.access.used, over: words.access.over }[state.why];
+  return (
+    <Stack gap="sm">
+      <Title order={1} size="h3">
+        {words.access.title}
+      </Title>
+      <Text role="status">{why}</Text>
+      <Text>{words.access.run}</Text>
+      <Group gap="xs" wrap="nowrap">
+        <Code fz="md" px="md" py={8} flex={1}>
+          {command}
+        </Code>
+        <CopyButton value={command}>
+          {({ copied, copy }) => (
+            <Tooltip label={copied ? words.access.copied : words.access.copy}>
+              <ActionIcon variant="default" size={38} onClick={copy} aria-label={words.access.copy}>
+                <Icon name={copied ? "check" : "copy"} />
+              </ActionIcon>
+            </Tooltip>
+          )}
+        </CopyButton>
+      </Group>
+    </Stack>
+  );
+}

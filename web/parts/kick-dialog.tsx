@@ -1,0 +1,170 @@
+/** Asks for the reason of a kick, gives the order, and tells what is known about the end: no more, no less. */
+
+import { Alert, Button, Group, Loader, Modal, Stack, Text, Textarea } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { type FormEvent, useEffect, useRef, useState } from "react";
+import { isLostCall } from "../../proto/client/faults.ts";
+import { endCause, faultOf, KickOutcome, printable, type SessionInfo } from "../../proto/client/index.ts";
+import type { KickResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import type { Messages } from "../messages/en.ts";
+import { useWords } from "./language.tsx";
+import { usePage } from "./page-context.tsx";
+import { causeWords, operatorOf, shortTimeWords } from "./phrases.ts";
+import { isOwn } from "./rights.ts";
+
+/** Longer than the server waits for the session's holder. */
+const answerTimeoutMs = 20_000;
+const longestReason = 500;
+
+export interface KickDialogProps {
+  /** Whom; undefined: the dialog is closed. */
+  readonly session: SessionInfo | undefined;
+  onClose(): void;
+}
+
+export function KickDialog({ session, onClose }: KickDialogProps) {
+  const words = useWords();
+  return (
+    <Modal
+      opened={session !== undefined}
+      onClose={onClose}
+      title={
+        <Text fw={600} component="span">
+          {session && words.kick.title(operatorOf(session), printable(session.target, 80))}
+        </Text>
+      }
+      centered
+      closeButtonProps={{ "aria-label": words.kick.close }}
+    >
+      {session !== undefined && <Asking key={session.id} session={session} onClose={onClose} />}
+    </Modal>
+  );
+}
+
+function Asking({ session, onClose }: { session: SessionInfo; onClose(): void }) {
+  const words = useWords();
+  const { who, api } = usePage();
+  const [reason, setReason] = useState("");
+  const [missing, setMissing] = useState(false);
+  // The same order again is the same order: asking twice never kicks twice.
+  const [idempotencyId] = useState(() => crypto.randomUUID());
+  const kick = useMutation({
+    mutationFn: () =>
+      api.clients.sessions.kick(
+        { sessionId: session.id, reason: reason.trim(), idempotencyId },
+        { timeoutMs: answerTimeoutMs },
+      ),
+  });
+  const closeButton = useRef<HTMLButtonElement>(null);
+  const known = kick.data !== undefined;
+  useEffect(() => {
+    if (known) closeButton.current?.focus();
+  }, [known]);
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (reason.trim() === "") setMissing(true);
+    else if (!kick.isPending) kick.mutate();
+  };
+  if (kick.data !== undefined) {
+    return (
+      <Stack>
+        <Outcome answer={kick.data} />
+        <Group justify="flex-end">
+          <Button ref={closeButton} onClick={onClose}>
+            {words.kick.close}
+          </Button>
+        </Group>
+      </Stack>
+    );
+  }
+  const again = kick.isError && isLostCall(kick.error);
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack>
+        {isOwn(who, session) && <Text fw={500}>{words.kick.self}</Text>}
+        <Text size="sm">{words.kick.explain}</Text>
+        <Textarea
+          label={words.kick.reason}
+          description={words.kick.reasonHint}
+          required
+          data-autofocus
+          autosize
+          minRows={2}
+          maxRows={6}
+          maxLength={longestReason}
+          value={reason}
+          disabled={kick.isPending || again}
+          error={missing ? words.kick.reasonNeeded : undefined}
+          onChange={(event) => {
+            setReason(event.currentTarget.value);
+            setMissing(false);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) submit(event);
+          }}
+        />
+        {kick.isPending && (
+          <Group gap="xs" role="status">
+            <Loader size="xs" />
+            <Text size="sm">{words.kick.working}</Text>
+          </Group>
+        )}
+        {kick.isError && <Failure error={kick.error} lost={again} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {words.kick.cancel}
+          </Button>
+          <Button type="submit" color="red" loading={kick.isPending}>
+            {again ? words.kick.again : words.kick.confirm}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+function Outcome({ answer }: { answer: KickResponse }) {
+  const words = useWords();
+  const { color, name, lines } = saidOf(words, answer);
+  return (
+    <Alert color={color} variant="light" role="status" data-testid="kick-outcome" data-outcome={name}>
+      {lines.map((line) => (
+        <Text key={line}>{line}</Text>
+      ))}
+    </Alert>
+  );
+}
+
+function saidOf(words: Messages, answer: KickResponse): { color: string; name: string; lines: string[] } {
+  const took = shortTimeWords(answer.tookMs);
+  switch (answer.outcome) {
+    case KickOutcome.ENDED:
+      return { color: "teal", name: "ended", lines: [words.kick.ended(took), words.kick.told(answer.watchersTold)] };
+    case KickOutcome.ALREADY_ENDED: {
+      const how = answer.ended === undefined ? [] : [words.kick.how(causeWords(words, endCause(answer.ended)))];
+      return { color: "blue", name: "already-ended", lines: [words.kick.already, ...how] };
+    }
+    case KickOutcome.UNREACHABLE:
+      return { color: "orange", name: "unreachable", lines: [words.kick.unreachable(took)] };
+    default:
+      return { color: "orange", name: "unknown", lines: [words.kick.unknown] };
+  }
+}
+
+function Failure({ error, lost }: { error: unknown; lost: boolean }) {
+  const words = useWords();
+  const fault = faultOf(error);
+  return (
+    <Alert color="orange" variant="light" role="alert">
+      {lost ? (
+        <Text>{words.kick.lost}</Text>
+      ) : (
+        <>
+          <Text>{printable(fault.message)}</Text>
+          <Text size="sm">{printable(fault.hint)}</Text>
+        </>
+      )}
+    </Alert>
+  );
+}

@@ -1,0 +1,232 @@
+/** One shell's place: its terminal, and over it what the shell has to say about its connection and its end. */
+
+import { Alert, Button, CloseButton, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { type EndCause, printable } from "../../proto/client/index.ts";
+import type { Messages } from "../messages/en.ts";
+import type { ShellTab, TabPhase } from "../shell-tab.ts";
+import { Icon } from "./icons.tsx";
+import { useWords } from "./language.tsx";
+
+export interface ShellPaneProps {
+  readonly tab: ShellTab;
+  readonly front: boolean;
+  /** A shell on the target anew, in place of the one that ended. */
+  onAgain(): void;
+  onTargets(): void;
+  onSessions(): void;
+  onClose(): void;
+}
+
+export function ShellPane(props: ShellPaneProps) {
+  const { tab, front } = props;
+  const host = useRef<HTMLDivElement>(null);
+  const state = useSyncExternalStore(tab.subscribe, () => tab.state);
+  useEffect(() => (host.current === null ? undefined : tab.show(host.current)), [tab]);
+  return (
+    <div
+      className="shell-pane"
+      role="tabpanel"
+      id={`${tab.key}-panel`}
+      aria-labelledby={`${tab.key}-tab`}
+      data-front={front}
+      data-testid="shell-pane"
+      data-phase={state.phase.kind}
+      inert={!front}
+    >
+      <div className="shell-host" ref={host} />
+      <Notices tab={tab} />
+      <Phase {...props} phase={state.phase} />
+    </div>
+  );
+}
+
+function Notices({ tab }: { tab: ShellTab }) {
+  const words = useWords().shell;
+  const { notices, discardedBytes } = tab.state;
+  return (
+    <div className="shell-notices" role="log" aria-live="polite">
+      {discardedBytes > 0 && (
+        <Alert color="yellow" withCloseButton closeButtonLabel={words.notices.dismiss} onClose={() => tab.dismiss(0)}>
+          {words.reconnecting.discarded(discardedBytes)}
+        </Alert>
+      )}
+      {notices.map(({ id, about, text }) => (
+        <Paper key={id} withBorder shadow="md" p="sm" pr="xs">
+          <Group wrap="nowrap" align="flex-start" gap="sm">
+            <div style={{ minWidth: 0, flex: 1 }}>
+              <Text size="xs" c="dimmed" fw={600}>
+                {words.notices[about]}
+              </Text>
+              <Text size="sm" mah={160} style={{ whiteSpace: "pre-wrap", overflow: "auto", overflowWrap: "anywhere" }}>
+                {text
+                  .split("\n")
+                  .map((line) => printable(line))
+                  .join("\n")}
+              </Text>
+            </div>
+            <CloseButton size="sm" aria-label={words.notices.dismiss} onClick={() => tab.dismiss(id)} />
+          </Group>
+        </Paper>
+      ))}
+    </div>
+  );
+}
+
+function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
+  const all = useWords();
+  const words = all.shell;
+  const target = printable(tab.state.target, 60);
+  switch (phase.kind) {
+    case "open":
+      return null;
+    case "waiting":
+    case "connecting":
+      return (
+        <div className="shell-cover">
+          <Group role="status" gap="sm">
+            <Loader size="sm" />
+            <Text>{words.connecting(target)}</Text>
+          </Group>
+        </div>
+      );
+    case "reconnecting":
+      return <Reconnecting tab={tab} phase={phase} />;
+    case "failed": {
+      const { fault } = phase;
+      const lost = tab.state.session !== undefined;
+      return (
+        <div className="shell-cover">
+          <Paper withBorder shadow="lg" p="lg" maw={560} role="alert">
+            <Stack gap="sm">
+              <Title order={2} size="h4">
+                {lost ? words.failed.lost : words.failed.title(target)}
+              </Title>
+              <Text style={{ overflowWrap: "anywhere" }}>{printable(fault.message)}</Text>
+              {fault.hint !== "" && <Text c="dimmed">{printable(fault.hint)}</Text>}
+              {lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
+              {fault.logId !== "" && (
+                <Text c="dimmed" size="sm">
+                  {all.fault.log(printable(fault.logId, 80))}
+                </Text>
+              )}
+              <Group gap="sm" mt="xs">
+                <Button onClick={() => tab.retry()}>{words.failed.again}</Button>
+                {lost && (
+                  <Button variant="default" onClick={act.onSessions}>
+                    {words.failed.sessions}
+                  </Button>
+                )}
+                <Button variant="default" onClick={act.onClose}>
+                  {words.failed.close}
+                </Button>
+              </Group>
+            </Stack>
+          </Paper>
+        </div>
+      );
+    }
+    case "ended":
+      return <Ended {...act} tab={tab} cause={phase.cause} />;
+  }
+}
+
+function Reconnecting({ tab, phase }: { tab: ShellTab; phase: Extract<TabPhase, { kind: "reconnecting" }> }) {
+  const words = useWords().shell.reconnecting;
+  const seconds = useSecondsUntil(phase.retryAtMs);
+  return (
+    <div className="shell-cover">
+      <Paper withBorder shadow="lg" p="lg" maw={460} data-testid="reconnecting">
+        <Stack gap="sm">
+          <Group gap="sm">
+            <Loader size="sm" color="yellow" />
+            <Title order={2} size="h4" role="status">
+              {words.title}
+            </Title>
+          </Group>
+          <Text>{words.text}</Text>
+          <Group justify="space-between">
+            <Text c="dimmed" size="sm">
+              {seconds > 0 ? words.wait(seconds, phase.attempt) : words.now(phase.attempt)}
+            </Text>
+            <Button size="sm" onClick={() => tab.retry()} disabled={seconds === 0}>
+              {words.try}
+            </Button>
+          </Group>
+        </Stack>
+      </Paper>
+    </div>
+  );
+}
+
+function Ended({ tab, cause, onAgain, onTargets, onClose }: Omit<ShellPaneProps, "front"> & { cause: EndCause }) {
+  const words = useWords().shell;
+  const kicked = cause.kind === "kicked";
+  const takenOver = cause.kind === "closed" && cause.why === "taken-over";
+  const well = cause.kind === "exited" && cause.code === 0;
+  return (
+    <div className="shell-foot">
+      <Alert
+        color={kicked ? "red" : well ? "gray" : "yellow"}
+        variant="filled"
+        autoContrast
+        icon={<Icon name={kicked ? "alert" : "shell"} />}
+        role={kicked ? "alert" : "status"}
+        data-testid="ended"
+        data-cause={cause.kind}
+        maw={820}
+        mx="auto"
+        styles={{ root: { boxShadow: "var(--mantine-shadow-lg)" } }}
+        title={endWords(words, cause)}
+      >
+        {kicked && cause.reason !== "" && <Text mb="xs">{words.ended.reason(printable(cause.reason))}</Text>}
+        <Group gap="sm">
+          {/* Who was sent away is not helped to come back. */}
+          {kicked && (
+            <Button variant="white" color="dark" size="sm" onClick={onTargets}>
+              {words.ended.targets}
+            </Button>
+          )}
+          {!kicked && (
+            <Button variant="white" color="dark" size="sm" onClick={takenOver ? () => tab.retry() : onAgain}>
+              {takenOver ? words.ended.takeBack : words.ended.again}
+            </Button>
+          )}
+          {!kicked && (
+            <Button variant="white" color="dark" size="sm" onClick={onClose}>
+              {words.failed.close}
+            </Button>
+          )}
+        </Group>
+      </Alert>
+    </div>
+  );
+}
+
+function endWords({ ended }: Messages["shell"], cause: EndCause): string {
+  switch (cause.kind) {
+    case "exited":
+      return ended.exited(cause.code);
+    case "signalled":
+      return ended.signalled(printable(cause.name, 20));
+    case "lost":
+      return ended.lost(printable(cause.reason, 300));
+    case "kicked":
+      return cause.by === "" ? ended.kickedNoName : ended.kicked(printable(cause.by, 100));
+    case "closed":
+      return ended[cause.why];
+  }
+}
+
+/** Whole seconds until then, by performance.now(); 0 when it is over. */
+export function useSecondsUntil(atMs: number): number {
+  const left = () => Math.max(0, Math.ceil((atMs - performance.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    const tick = () => setSeconds(Math.max(0, Math.ceil((atMs - performance.now()) / 1000)));
+    tick();
+    const timer = setInterval(tick, 250);
+    return () => clearInterval(timer);
+  }, [atMs]);
+  return seconds;
+}

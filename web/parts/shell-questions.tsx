@@ -1,0 +1,144 @@
+/** What a shell asks before it does something for the target or with the clipboard: paste, open a link, copy, close. */
+
+import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import type { ReactNode } from "react";
+import { printable } from "../../proto/client/index.ts";
+import type { ShellTab, TabQuestion } from "../shell-tab.ts";
+import { maxPasteBytes } from "../terminal-text.ts";
+import { useWords } from "./language.tsx";
+import { amountWords } from "./phrases.ts";
+
+/** Of long texts only the beginning is shown. */
+const previewLength = 2000;
+
+export function ShellQuestion({ question }: { question: TabQuestion }) {
+  switch (question.kind) {
+    case "paste":
+      return <PasteQuestion question={question} />;
+    case "link":
+      return <LinkQuestion question={question} />;
+    case "clipboard":
+      return <ClipboardQuestion question={question} />;
+  }
+}
+
+function PasteQuestion({ question: { paste, answer } }: { question: Extract<TabQuestion, { kind: "paste" }> }) {
+  const words = useWords().shell.paste;
+  const tooLong = paste.bytes > maxPasteBytes;
+  return (
+    <Dialog title={tooLong ? words.tooLong : words.title} onClose={() => answer(false)}>
+      <Text>{tooLong ? words.tooLongText(amountWords(paste.bytes)) : words.text(paste.lines)}</Text>
+      {paste.cleaned && !tooLong && <Text c="dimmed">{words.cleaned}</Text>}
+      {!tooLong && <Preview label={words.content} text={paste.text} />}
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={() => answer(false)}>
+          {words.no}
+        </Button>
+        {!tooLong && (
+          <Button data-autofocus onClick={() => answer(true)}>
+            {words.yes}
+          </Button>
+        )}
+      </Group>
+    </Dialog>
+  );
+}
+
+function LinkQuestion({ question: { url, answer } }: { question: Extract<TabQuestion, { kind: "link" }> }) {
+  const words = useWords().shell.link;
+  return (
+    <Dialog title={words.title} onClose={answer}>
+      <Text>{words.text}</Text>
+      <Text>
+        {words.host}: <b style={{ overflowWrap: "anywhere" }}>{new URL(url).host}</b>
+      </Text>
+      <Preview label={words.text} text={url} />
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={answer} data-autofocus>
+          {words.no}
+        </Button>
+        <Button
+          variant="default"
+          onClick={() => {
+            navigator.clipboard.writeText(url).catch(() => {});
+            answer();
+          }}
+        >
+          {words.copy}
+        </Button>
+        <Button component="a" href={url} target="_blank" rel="noopener noreferrer" onClick={answer}>
+          {words.open}
+        </Button>
+      </Group>
+    </Dialog>
+  );
+}
+
+function ClipboardQuestion({ question: { text, answer } }: { question: Extract<TabQuestion, { kind: "clipboard" }> }) {
+  const words = useWords().shell.clipboard;
+  return (
+    <Dialog title={words.title} onClose={() => answer(false)}>
+      <Text>{words.text([...text].length)}</Text>
+      <Preview label={words.content} text={text} />
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={() => answer(false)} data-autofocus>
+          {words.refuse}
+        </Button>
+        <Button onClick={() => answer(true)}>{words.allow}</Button>
+      </Group>
+    </Dialog>
+  );
+}
+
+export interface CloseQuestionProps {
+  readonly tab: ShellTab;
+  onClose(shell: "end" | "keep"): void;
+  onCancel(): void;
+}
+
+export function CloseQuestion({ tab, onClose, onCancel }: CloseQuestionProps) {
+  const words = useWords().shell.close;
+  const { target, graceMs } = tab.state;
+  return (
+    <Dialog title={words.title(printable(target, 60))} onClose={onCancel}>
+      <Text>{words.text(Math.floor(graceMs / 60_000))}</Text>
+      <Group justify="flex-end" gap="sm">
+        <Button variant="default" onClick={onCancel}>
+          {words.cancel}
+        </Button>
+        <Button variant="default" onClick={() => onClose("keep")}>
+          {words.keep}
+        </Button>
+        <Button color="red" onClick={() => onClose("end")} data-autofocus>
+          {words.end}
+        </Button>
+      </Group>
+    </Dialog>
+  );
+}
+
+function Dialog({ title, onClose, children }: { title: string; onClose(): void; children: ReactNode }) {
+  return (
+    <Modal opened onClose={onClose} title={title} centered size="lg">
+      <Stack gap="md" data-testid="question">
+        {children}
+      </Stack>
+    </Modal>
+  );
+}
+
+function Preview({ label, text }: { label: string; text: string }) {
+  const shown = text
+    .slice(0, previewLength)
+    .split("\n")
+    .map((line) => printable(line, previewLength))
+    .join("\n");
+  return (
+    <section aria-label={label}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must get into it */}
+      <pre className="shell-preview" tabIndex={0}>
+        {text.length > previewLength ? `${shown}…` : shown}
+      </pre>
+    </section>
+  );
+}

@@ -1,0 +1,53 @@
+/** Opens a viewing in a box for as long as a part of the page is shown, and draws that part anew when it changes. */
+
+import { useComputedColorScheme } from "@mantine/core";
+import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { openViewing, type Viewing, type ViewingOptions, type ViewingState } from "../viewing.ts";
+import { usePage } from "./page-context.tsx";
+
+export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile"> {
+  /** False: nothing is opened, or what was open is closed. */
+  readonly wanted?: boolean;
+  /** Another value opens it anew. */
+  readonly round?: number;
+}
+
+/** The state is undefined while nothing is open. */
+export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewingOptions): ViewingState | undefined {
+  const { sessionId, wanted = true, round = 0 } = options;
+  const { api, settings } = usePage();
+  const page = useComputedColorScheme("dark");
+  const terminal = useSyncExternalStore(settings.subscribe, settings.get);
+  const scheme = terminal.colours === "page" ? page : terminal.colours;
+  const [viewing, setViewing] = useState<Viewing>();
+  const newest = useRef({ options, terminal, scheme });
+  newest.current = { options, terminal, scheme };
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` is there to open it anew
+  useEffect(() => {
+    const element = box.current;
+    if (!wanted || element === null) return;
+    const { label, size, tile = false } = newest.current.options;
+    const opened = openViewing(element, {
+      client: api.clients.sessions,
+      sessionId,
+      label,
+      tile,
+      settings: newest.current.terminal,
+      scheme: newest.current.scheme,
+      ...(size === undefined ? {} : { size }),
+    });
+    setViewing(opened);
+    return () => {
+      opened[Symbol.dispose]();
+      setViewing(undefined);
+    };
+  }, [box, api, sessionId, wanted, round]);
+
+  useEffect(() => viewing?.change(terminal, scheme), [viewing, terminal, scheme]);
+  return useSyncExternalStore(viewing?.subscribe ?? never, () => viewing?.state);
+}
+
+function never(): () => void {
+  return () => {};
+}

@@ -1,0 +1,174 @@
+/** The shells of the page in their order, and which one is in front; remembered over a reload of the page. */
+
+import type { SessionClient } from "../proto/client/index.ts";
+import type { ShellWish } from "./parts/page-context.tsx";
+import { createShellTab, type ShellTab } from "./shell-tab.ts";
+import type { Shortcut } from "./terminal-input.ts";
+import type { SettingsStore } from "./terminal-settings.ts";
+import type { ColourScheme } from "./terminal-theme.ts";
+
+export interface TabsState {
+  readonly tabs: readonly ShellTab[];
+  readonly front: ShellTab | undefined;
+}
+
+export interface ShellTabs extends Disposable {
+  readonly state: TabsState;
+  subscribe(listener: () => void): () => void;
+  /** One more tab, in front. A session that has a tab already is only brought to the front. */
+  open(open: ShellWish["open"]): void;
+  /** As `open`, once for each wish, however often it is told. */
+  grant(wish: ShellWish): void;
+  select(key: string): void;
+  step(by: 1 | -1): void;
+  /** Takes the tab away. "end": the shell on the target is ended too; "keep": it runs on for its grace time. */
+  close(key: string, shell: "end" | "keep"): void;
+  colour(scheme: ColourScheme): void;
+  /** Some shell runs that closing the page would leave alone. */
+  running(): boolean;
+}
+
+export interface ShellTabsNeeds {
+  readonly client: SessionClient;
+  readonly settings: SettingsStore;
+  readonly scheme: ColourScheme;
+  /** Of this tab of the browser; told apart from one that is a copy of another by how the page was loaded. */
+  readonly storage: Storage;
+  label(target: string): string;
+  onShortcut(shortcut: Shortcut): void;
+  onModifiersUsed(): void;
+  onBell(): void;
+}
+
+const storageKey = "bartizan.shells";
+/** How long a closed tab waits for the server's word that its shell has ended. */
+const endWaitMs = 60_000;
+
+/** Opens what was open before a reload. Disposing detaches from all shells; they run on for their grace time. */
+export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
+  const listeners = new Set<() => void>();
+  const closing = new Set<ShellTab>();
+  let scheme = needs.scheme;
+  let state: TabsState = { tabs: [], front: undefined };
+  let serial = 0;
+  let granted = 0;
+  let disposed = false;
+
+  function update(tabs: readonly ShellTab[], front: ShellTab | undefined): void {
+    if (front !== state.front) {
+      state.front?.front(false);
+      front?.front(true);
+    }
+    state = { tabs, front };
+    remember();
+    for (const listener of [...listeners]) listener();
+  }
+
+  function remember(): void {
+    if (disposed) return;
+    const kept = state.tabs.flatMap(({ running, state: { session, target } }) =>
+      running && session !== undefined ? [{ sessionId: session.id, target }] : [],
+    );
+    try {
+      needs.storage.setItem(storageKey, JSON.stringify(kept));
+    } catch {
+      // Full or forbidden: after a reload the session list still has them.
+    }
+  }
+
+  function add(open: ShellWish["open"]): ShellTab {
+    serial += 1;
+    return createShellTab({
+      ...{ key: `shell-${serial}`, client: needs.client, open, settings: needs.settings, scheme },
+      label: needs.label(open.target),
+      onStarted: remember,
+      onShortcut: needs.onShortcut,
+      onModifiersUsed: needs.onModifiersUsed,
+      onBell: needs.onBell,
+    });
+  }
+
+  function open(wanted: ShellWish["open"]) {
+    const same =
+      "sessionId" in wanted && state.tabs.find((tab) => tab.running && tab.state.session?.id === wanted.sessionId);
+    if (same) return update(state.tabs, same);
+    const tab = add(wanted);
+    update([...state.tabs, tab], tab);
+  }
+
+  if (wasReloaded()) {
+    const tabs = remembered(needs.storage).map(add);
+    if (tabs.length > 0) update(tabs, tabs[0]);
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    open,
+    grant(wish) {
+      if (wish.id <= granted) return;
+      granted = wish.id;
+      open(wish.open);
+    },
+    select(key) {
+      const tab = state.tabs.find((each) => each.key === key);
+      if (tab !== undefined) update(state.tabs, tab);
+    },
+    step(by) {
+      const { tabs, front } = state;
+      const at = front === undefined ? -1 : tabs.indexOf(front);
+      if (at >= 0) update(tabs, tabs[(at + by + tabs.length) % tabs.length]);
+    },
+    close(key, shell) {
+      const at = state.tabs.findIndex((each) => each.key === key);
+      const tab = state.tabs[at];
+      if (tab === undefined) return;
+      const tabs = state.tabs.filter((each) => each !== tab);
+      update(tabs, tab === state.front ? (tabs[at] ?? tabs[at - 1]) : state.front);
+      if (shell === "keep" || !tab.running || tab.state.session === undefined) return tab[Symbol.dispose]();
+      closing.add(tab);
+      const done = () => {
+        clearTimeout(timer);
+        unsubscribe();
+        closing.delete(tab);
+        tab[Symbol.dispose]();
+      };
+      const timer = setTimeout(done, endWaitMs);
+      const unsubscribe = tab.subscribe(() => {
+        if (!tab.running) done();
+      });
+      tab.hangUp();
+    },
+    colour(to) {
+      scheme = to;
+      for (const tab of state.tabs) tab.colour(to);
+    },
+    running: () => state.tabs.some(({ running }) => running),
+    [Symbol.dispose]() {
+      disposed = true;
+      for (const tab of [...state.tabs, ...closing]) tab[Symbol.dispose]();
+      listeners.clear();
+    },
+  };
+}
+
+/** A copy of a browser tab has a copy of its storage too, and must not take the shells of the original over. */
+function wasReloaded(): boolean {
+  const [entry] = performance.getEntriesByType("navigation");
+  return (entry as PerformanceNavigationTiming | undefined)?.type === "reload";
+}
+
+function remembered(storage: Storage): ShellWish["open"][] {
+  try {
+    const kept: unknown = JSON.parse(storage.getItem(storageKey) ?? "[]");
+    if (!Array.isArray(kept)) return [];
+    return kept.filter((each) => typeof each?.sessionId === "string" && typeof each?.target === "string");
+  } catch {
+    return [];
+  }
+}

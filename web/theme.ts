@@ -1,0 +1,36 @@
+/** How the page looks: colours with enough contrast (WCAG 2.2 AA) in both schemes, system fonts, calm corners. */
+
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+
+/** Blue-grey, so that a dark page and a dark terminal belong together. */
+const dark: MantineColorsTuple = [
+  "#d5dbe1",
+  "#b4bdc7",
+  "#8f9aa6",
+  "#5f6b78",
+  "#3a444f",
+  "#2b333c",
+  "#1f262d",
+  "#171c22",
+  "#11151a",
+  "#0c0f13",
+];
+
+export const theme = createTheme({
+  primaryColor: "cyan",
+  primaryShade: { light: 9, dark: 8 },
+  colors: { dark },
+  fontFamily:
+    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "DejaVu Sans", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
+  defaultRadius: "md",
+  cursorType: "pointer",
+  respectReducedMotion: true,
+});
+
+/** Mantine's own dimmed text and light badges are too pale for small text. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { "--mantine-color-dimmed": "#56616c", "--mantine-color-placeholder": "#66717c" },
+  dark: { "--mantine-color-dimmed": "#a3adb8", "--mantine-color-placeholder": "#96a1ac" },
+});
