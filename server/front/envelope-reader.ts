@@ -2,6 +2,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 const prefixBytes = 5;
+/** What a message costs beside its bytes: an empty one is not free. */
+const messageBytes = 256;
+/** So many pieces of one message are joined, so that a message sent byte by byte costs no more than its bytes. */
+const joinFromPieces = 1024;
 
 /** Where the bytes come from, told when to stop and to go on. */
 export interface Flow {
@@ -17,6 +21,8 @@ export interface EnvelopeReader<T> extends AsyncIterable<T> {
   end(): void;
   /** Ends the iteration with this error, after what is ready; what still comes is dropped. */
   fail(error: unknown): void;
+  /** Nobody reads any more: also drops what is ready. */
+  stop(): void;
 }
 
 /**
@@ -30,7 +36,10 @@ export function createEnvelopeReader<T>(
 ): EnvelopeReader<T> {
   const ready: { readonly message: T; readonly bytes: number }[] = [];
   let readyBytes = 0;
-  let held: Buffer = Buffer.alloc(0);
+  let pieces: Buffer[] = [];
+  let heldBytes = 0;
+  /** With so many bytes held the next step can be made. */
+  let neededBytes = prefixBytes;
   let over: { readonly error?: unknown } | undefined;
   let paused = false;
   let wake: (() => void) | undefined;
@@ -45,25 +54,42 @@ export function createEnvelopeReader<T>(
   };
   const fail = (error: unknown) => {
     over ??= { error };
-    held = Buffer.alloc(0);
+    pieces = [];
+    heldBytes = 0;
     goOn();
     rouse();
   };
+  const stop = () => {
+    ready.length = 0;
+    readyBytes = 0;
+    fail(new ConnectError("the call is over", Code.Canceled));
+  };
   const takeMessages = () => {
+    let held = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces, heldBytes);
+    neededBytes = prefixBytes;
     while (held.length >= prefixBytes) {
       const length = held.readUInt32BE(1);
       if (length > maxBytes)
         throw new ConnectError(`a message has ${length} bytes, at most ${maxBytes} are taken`, Code.ResourceExhausted);
       if (held[0] !== 0) throw new ConnectError("a message is compressed or malformed", Code.InvalidArgument);
-      if (held.length < prefixBytes + length) break;
-      ready.push({ message: parse(held.subarray(prefixBytes, prefixBytes + length)), bytes: length });
-      readyBytes += length;
-      held = held.subarray(prefixBytes + length);
+      neededBytes = prefixBytes + length;
+      if (held.length < neededBytes) break;
+      ready.push({ message: parse(held.subarray(prefixBytes, neededBytes)), bytes: length + messageBytes });
+      readyBytes += length + messageBytes;
+      held = held.subarray(neededBytes);
+      neededBytes = prefixBytes;
     }
+    pieces = held.length === 0 ? [] : [held];
+    heldBytes = held.length;
   };
   const push = (chunk: Buffer) => {
     if (over !== undefined) return;
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    pieces.push(chunk);
+    heldBytes += chunk.length;
+    if (heldBytes < neededBytes) {
+      if (pieces.length >= joinFromPieces) pieces = [Buffer.concat(pieces, heldBytes)];
+      return;
+    }
     try {
       takeMessages();
     } catch (error) {
@@ -77,7 +103,7 @@ export function createEnvelopeReader<T>(
     rouse();
   };
   const end = () => {
-    over ??= held.length === 0 ? {} : { error: new ConnectError("a message is cut short", Code.InvalidArgument) };
+    over ??= heldBytes === 0 ? {} : { error: new ConnectError("a message is cut short", Code.InvalidArgument) };
     rouse();
   };
   const next = async (): Promise<IteratorResult<T, undefined>> => {
@@ -97,5 +123,5 @@ export function createEnvelopeReader<T>(
       });
     }
   };
-  return { push, end, fail, [Symbol.asyncIterator]: () => ({ next }) };
+  return { push, end, fail, stop, [Symbol.asyncIterator]: () => ({ next }) };
 }

@@ -68,22 +68,25 @@ export async function serveCall(
     contextValues: createContextValues().set(peerKey, request.peer),
   });
   let failure: ConnectError | undefined;
+  let body: EnvelopeReader<unknown> | undefined;
   try {
     needs.guard(context);
-    const body = createEnvelopeReader(maxMessageBytes, (data) => fromBinary(spec.method.input, data), carrier);
+    const requestsBody = createEnvelopeReader(maxMessageBytes, (data) => fromBinary(spec.method.input, data), carrier);
     carrier.onGone(() => {
       const error = new ConnectError("the client left", Code.Canceled);
       requests.abort(error);
-      body.fail(error);
+      requestsBody.fail(error);
     });
-    carrier.read(body);
-    for await (const pieces of spec.invoke(body, context)) {
+    body = requestsBody;
+    carrier.read(requestsBody);
+    for await (const pieces of spec.invoke(requestsBody, context)) {
       const wait = carrier.write(pieces);
       if (wait !== undefined) await wait;
     }
-    body.fail(new ConnectError("the call is over", Code.Canceled));
   } catch (error) {
     failure = connectErrorFrom(error, log);
+  } finally {
+    body?.stop();
   }
   context.abort(failure);
   const end = endStreamToJson(new Headers(), failure, undefined);

@@ -124,7 +124,7 @@ export const en = {
     stale: "This list is from before the connection was lost; it goes on by itself.",
   },
   kick: {
-    title: (operator: string, target: string) => `Kick ${operator} off ${target}?`,
+    title: (operator: string, target: string) => `Kick ${operator} off ${target}`,
     explain:
       "The shell on the target is ended, at once and for good. The operator and everybody who watches are told who did it and why.",
     self: "This is your own session.",

@@ -123,7 +123,7 @@ export const zh: Messages = {
     stale: "此列表是连接断开之前的内容；恢复后会自动更新。",
   },
   kick: {
-    title: (operator, target) => `将 ${operator} 从 ${target} 踢出？`,
+    title: (operator, target) => `将 ${operator} 从 ${target} 踢出`,
     explain: "目标上的终端会立即永久结束。操作员和所有观看者都会被告知是谁、出于什么原因。",
     self: "这是您自己的会话。",
     reason: "原因",

@@ -72,12 +72,14 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
     const timer = setTimeout(() => setBell(false), bellMs);
     return () => clearTimeout(timer);
   }, [bell]);
-  // The terminal takes the focus when its tab comes to the front and after each question.
+  const opened = frontState?.phase.kind === "open";
+  // The terminal takes the focus when its tab comes to the front, after each question, and when its shell opens.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: that it opened is an occasion, not an input
   useEffect(() => {
     if (!visible || asks || front === undefined) return;
     front.view?.fit();
     front.view?.focus();
-  }, [visible, asks, front]);
+  }, [visible, asks, front, opened]);
   useLeaveWarning(shells);
 
   act.current = (shortcut) => {

@@ -78,28 +78,28 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
         {state?.phase === "reconnecting" && (
           <Text className="stage-note">{words.watch.reconnecting(state.attempt ?? 1)}</Text>
         )}
-        {state?.phase === "ended" && state.cause !== undefined && <Over cause={state.cause} listed={listed} />}
       </Box>
+      {state?.phase === "ended" && state.cause !== undefined && <Over cause={state.cause} listed={listed} />}
       <KickDialog session={kicked} onClose={() => setKicked(undefined)} />
     </Box>
   );
 }
 
-/** The end lies over the last screen, which stays to be read. */
+/** The end stands below the last screen, which stays to be read. */
 function Over({ cause, listed }: { cause: EndCause; listed: SessionInfo | undefined }) {
   const words = useWords();
   // Who was taken off alone is told so: the session itself goes on.
   const alone = cause.kind === "kicked" && listed !== undefined && listed.state !== SessionState.ENDED;
   return (
-    <Box className="stage-over" role="alert" data-testid="over">
-      <Text fw={600} size="lg">
-        {alone ? words.watch.kickedYou(printable(cause.by, 80)) : words.watch.overTitle}
-      </Text>
-      <Text>{causeWords(words, cause)}</Text>
-      <Button component={Link} href="/sessions" mt="sm" variant="white" color="dark">
+    <Group className="stage-over" role="alert" data-testid="over" justify="space-between">
+      <Box>
+        <Text fw={600}>{alone ? words.watch.kickedYou(printable(cause.by, 80)) : words.watch.overTitle}</Text>
+        <Text size="sm">{causeWords(words, cause)}</Text>
+      </Box>
+      <Button component={Link} href="/sessions" variant="default">
         {words.watch.back}
       </Button>
-    </Box>
+    </Group>
   );
 }
 
