@@ -1,7 +1,7 @@
 /** Arguments, config, start, signals; nothing else. `serve` runs the bastion, `config check` reads a config file. */
 import { parseArgs } from "node:util";
 import { type Bastion, openBastion, version } from "./bastion.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, isLoopback, readConfig } from "./config.ts";
 import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { aborted } from "./flow/life.ts";
@@ -74,12 +74,12 @@ function announce(config: Config, bastion: Bastion, inventory: OpenInventory): v
   const first = names.includes("demo") ? "demo" : (names[0] ?? "TARGET");
   const isDefault = bastion.url === "http://127.0.0.1:7322";
   const at = isDefault ? "" : ` --server ${bastion.url}`;
+  // What a server for others prints is read by others: a link that stands for its own user does not belong there.
+  const way = isLoopback(config.listen.host)
+    ? `Open in your browser, once, within two minutes:\n\n  ${bastion.createLink()}\n\n`
+    : "";
   process.stdout.write(`
-Open in your browser, once, within two minutes:
-
-  ${bastion.createLink()}
-
-bartizan ${version()} listens on ${bastion.url}
+${way}bartizan ${version()} listens on ${bastion.url}
   targets    ${shown.join(", ") || "none: name some in the config file"}
 ${skipped.join("")}  token      ${config.tokenFile} (only you can read it; the commands below find it)
   crypto     ${bastion.nativeCrypto ? "native" : "slower path: ssh2's native binding is not built (see bartizan doctor)"}

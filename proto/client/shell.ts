@@ -123,10 +123,14 @@ interface Meter {
   answered(id: number): number | undefined;
 }
 
-/** Pings at once when started, then in a rhythm; one ping is under way at a time, a lost one is given up at the next. */
+/** The first ping has the bastion measure its own half: a second one soon after brings it. */
+const secondPingMs = 1000;
+
+/** Pings at once when started, again a second later, then in a rhythm; one ping is under way at a time, a lost one is given up at the next. */
 function createMeter(options: ShellOptions, ping: (id: number) => void): Meter {
   const { latencyEveryMs, measureWhile = () => true } = options;
   let timer: ReturnType<typeof setInterval> | undefined;
+  let second: ReturnType<typeof setTimeout> | undefined;
   let awaited: { readonly id: number; readonly atMs: number } | undefined;
   let count = 0;
   const measure = () => {
@@ -137,7 +141,7 @@ function createMeter(options: ShellOptions, ping: (id: number) => void): Meter {
   };
   const stop = () => {
     clearInterval(timer);
-    timer = undefined;
+    clearTimeout(second);
     awaited = undefined;
   };
   return {
@@ -145,6 +149,7 @@ function createMeter(options: ShellOptions, ping: (id: number) => void): Meter {
       stop();
       if (latencyEveryMs === undefined) return;
       timer = setInterval(measure, Math.max(1000, latencyEveryMs));
+      second = setTimeout(measure, secondPingMs);
       measure();
     },
     stop,

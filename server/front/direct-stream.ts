@@ -52,6 +52,7 @@ function carrierOf(stream: ServerHttp2Stream): Carrier {
       respond(stream);
       return write(stream, pieces);
     },
+    heard: () => heard(stream),
     finish(last) {
       stream.off("close", gone);
       if (stream.closed || stream.destroyed) return;
@@ -61,6 +62,17 @@ function carrierOf(stream: ServerHttp2Stream): Carrier {
       stream.resume();
     },
   };
+}
+
+/** A PING is answered after all that was sent before it was read (RFC 9113, 6.7). */
+function heard(stream: ServerHttp2Stream): Promise<void> {
+  const { session } = stream;
+  if (session === undefined || session.destroyed || stream.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    stream.once("close", resolve);
+    // Refused when too many pings are out already: then what was written has to do.
+    if (!session.ping(() => resolve())) resolve();
+  });
 }
 
 function respond(stream: ServerHttp2Stream): void {

@@ -35,6 +35,8 @@ export interface Carrier extends Flow {
   onGone(call: () => void): void;
   /** Undefined when there is room for more; else resolves when there is, or when the far side has left. */
   write(pieces: readonly Uint8Array[]): Promise<void> | undefined;
+  /** Resolves when the far side has read what was written so far, or has left. */
+  heard(): Promise<void>;
   /** The last bytes; closes the carrier in good order. Harmless when the far side has left. */
   finish(last: Uint8Array): void;
 }
@@ -79,9 +81,10 @@ export async function serveCall(
     });
     body = requestsBody;
     carrier.read(requestsBody);
-    for await (const pieces of spec.invoke(requestsBody, context)) {
+    for await (const { pieces, last } of spec.invoke(requestsBody, context)) {
       const wait = carrier.write(pieces);
       if (wait !== undefined) await wait;
+      if (last) await carrier.heard();
     }
   } catch (error) {
     failure = connectErrorFrom(error, log);

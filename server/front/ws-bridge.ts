@@ -169,6 +169,13 @@ function carrierOf(
       send(pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces));
       return hasRoom() ? undefined : new Promise((resolve) => (wake = resolve));
     },
+    heard: () =>
+      new Promise((resolve) => {
+        if (socket.readyState !== socket.OPEN) return resolve();
+        socket.once("close", () => resolve());
+        socket.once("pong", () => resolve());
+        socket.ping();
+      }),
     finish(last) {
       gone = () => {};
       send(last);

@@ -15,13 +15,20 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { envelope, outputEnvelope } from "./envelope.ts";
 
-/** One method as the front serves it: requests in, enveloped response messages out, in pieces to be written in order. */
+/** One response message, enveloped, in pieces to be written in order. */
+export interface WireMessage {
+  readonly pieces: readonly Uint8Array[];
+  /** The session's last word: the handler goes on when the far side has heard it, and counts it as told. */
+  readonly last: boolean;
+}
+
+/** One method as the front serves it: requests in, enveloped response messages out. */
 export interface StreamMethod {
   readonly method: DescMethod;
   invoke(
     requests: AsyncIterable<MessageShape<DescMethod["input"]>>,
     context: HandlerContext,
-  ): AsyncIterable<Uint8Array[]>;
+  ): AsyncIterable<WireMessage>;
 }
 
 export interface StreamImplementations {
@@ -42,8 +49,8 @@ export function createStreamMethods({
       async *invoke(requests, context) {
         for await (const message of shell(requests as AsyncIterable<ShellRequest>, context))
           yield message.event.case === "output"
-            ? outputEnvelope(shellOutputField, message.event.value)
-            : [envelope(0, toBinary(ShellResponseSchema, message))];
+            ? { pieces: outputEnvelope(shellOutputField, message.event.value), last: false }
+            : wireMessage(toBinary(ShellResponseSchema, message), message.event.case === "ended");
       },
     },
     {
@@ -52,8 +59,8 @@ export function createStreamMethods({
         for await (const request of requests as AsyncIterable<WatchRequest>) {
           for await (const message of watch(request, context))
             yield message.event.case === "output"
-              ? outputEnvelope(watchOutputField, message.event.value)
-              : [envelope(0, toBinary(WatchResponseSchema, message))];
+              ? { pieces: outputEnvelope(watchOutputField, message.event.value), last: false }
+              : wireMessage(toBinary(WatchResponseSchema, message), message.event.case === "ended");
           return;
         }
       },
@@ -63,13 +70,17 @@ export function createStreamMethods({
       async *invoke(requests, context) {
         for await (const request of requests as AsyncIterable<WatchSessionsRequest>) {
           for await (const message of watchSessions(request, context))
-            yield [envelope(0, toBinary(WatchSessionsResponseSchema, message))];
+            yield wireMessage(toBinary(WatchSessionsResponseSchema, message), false);
           return;
         }
       },
     },
   ];
   return new Map(bySpec.map((each) => [`/${each.method.parent.typeName}/${each.method.name}`, each]));
+}
+
+function wireMessage(data: Uint8Array, last: boolean): WireMessage {
+  return { pieces: [envelope(0, data)], last };
 }
 
 const shellOutputField = ShellResponseSchema.field.output.number;

@@ -49,3 +49,17 @@ it("a watcher whose machine froze is noticed, and neither slows nor survives it"
   operator.shell.hangUp();
   await operator.ended();
 });
+
+it("a kick does not wait for a watcher who froze, and does not count him as told", async () => {
+  const memory = createMemoryTarget();
+  await using bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial });
+  await using operator = operate(bastion.clients(), "memory");
+  const { session } = await operator.started();
+  const child = await attached(bastion, { sessionId: session.id });
+  await using _child = { [Symbol.asyncDispose]: () => gone(child) };
+  child.kill("SIGSTOP");
+  for (let line = 0; line < 400; line += 1) await memory.pty().print(new Uint8Array(32_768).fill(0x61));
+  const answer = await bastion.clients().sessions.kick({ sessionId: session.id, reason: "out" });
+  expect(answer).toMatchObject({ outcome: 1, watchersTold: 0 });
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked" });
+});

@@ -176,7 +176,7 @@ export const en = {
     title: "Wall",
     explain: "Live screens of the running sessions; new ones come by themselves.",
     more: (count: number) => `${s(count, "more session is", "more sessions are")} not shown: the wall has 12 tiles.`,
-    tile: (operator: string, target: string) => `${operator} on ${target}: enlarge`,
+    enlarge: "enlarge",
     emptyTitle: "No screens to show",
     empty: "When somebody opens a shell that you may watch, its screen appears here.",
     paused: "paused",

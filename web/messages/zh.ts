@@ -171,7 +171,7 @@ export const zh: Messages = {
     title: "监视墙",
     explain: "正在运行的会话的实时屏幕；新的会话会自动出现。",
     more: (count) => `还有 ${count} 个会话未显示：监视墙有 12 格。`,
-    tile: (operator, target) => `${operator} 在 ${target}：放大`,
+    enlarge: "放大",
     emptyTitle: "没有可显示的屏幕",
     empty: "当有人打开您可以观看的终端时，其屏幕会显示在这里。",
     paused: "已暂停",

@@ -43,7 +43,13 @@ const SessionCard = memo(function SessionCard(props: { session: SessionInfo; onK
         </Group>
         {ended && <Cause session={session} />}
         <Text size="sm" c="dimmed">
-          {ended ? (<Age sinceMs={endedAtMs(session)} say={words.sessions.endedAgo} />) : (<>{words.sessions.since} <Age sinceMs={openedAtMs(session)} /></>)}
+          {ended ? (
+            <Age sinceMs={endedAtMs(session)} say={words.sessions.endedAgo} />
+          ) : (
+            <>
+              {words.sessions.since} <Age sinceMs={openedAtMs(session)} />
+            </>
+          )}
           {!ended && (
             <>
               {" · "}

@@ -102,7 +102,11 @@ const Row = memo(function Row({ session, onKick }: { session: SessionInfo; onKic
       </Table.Td>
       <Table.Td maw={300}>{ended ? <Cause session={session} /> : <StateMark session={session} />}</Table.Td>
       <Table.Td>
-        {ended ? <Age sinceMs={endedAtMs(session)} say={words.sessions.endedAgo} /> : <Age sinceMs={openedAtMs(session)} />}
+        {ended ? (
+          <Age sinceMs={endedAtMs(session)} say={words.sessions.endedAgo} />
+        ) : (
+          <Age sinceMs={openedAtMs(session)} />
+        )}
       </Table.Td>
       <Table.Td>{ended ? "–" : <Age sinceMs={activeAtMs(session)} />}</Table.Td>
       <Table.Td style={{ whiteSpace: "nowrap" }}>

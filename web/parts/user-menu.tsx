@@ -1,22 +1,18 @@
 /** The caller's menu: theme, language, terminal settings, and the way out. */
 
-import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
+import { Avatar, type MantineColorScheme, Menu, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
 import { en } from "../messages/en.ts";
 import { zh } from "../messages/zh.ts";
 import { Icon } from "./icons.tsx";
-import { languageCodes, useLanguage } from "./language.tsx";
+import { type LanguageCode, languageCodes, useLanguage } from "./language.tsx";
 import { usePage } from "./page-context.tsx";
 
 const TerminalSettingsDialog = lazy(async () => ({
   default: (await import("./terminal-settings-dialog.tsx")).TerminalSettingsDialog,
 }));
 
-const schemes = [
-  ["light", "sun"],
-  ["dark", "moon"],
-  ["auto", "screen"],
-] as const;
+const schemes = ["light", "dark", "auto"] as const;
 const ownNames = { en: en.language, zh: zh.language };
 
 export function UserMenu() {
@@ -26,10 +22,12 @@ export function UserMenu() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
     <>
-      <Menu position="bottom-end" width={260} withinPortal>
+      <Menu position="bottom-end" width={260} withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <UnstyledButton aria-label={words.user.menu(who.name)}>
-            <Avatar size={32} radius="xl" color="cyan" name={who.name} />
+            <Avatar size={32} radius="xl" color="cyan">
+              <Icon name="user" />
+            </Avatar>
           </UnstyledButton>
         </Menu.Target>
         <Menu.Dropdown>
@@ -40,33 +38,23 @@ export function UserMenu() {
             <Text size="xs">{who.roles.join(", ")}</Text>
           </Menu.Label>
           <Menu.Divider />
-          <Menu.Label>{words.user.theme}</Menu.Label>
-          {schemes.map(([scheme, icon]) => (
-            <Menu.Item
-              key={scheme}
-              role="menuitemradio"
-              aria-checked={colorScheme === scheme}
-              leftSection={<Icon name={icon} />}
-              rightSection={colorScheme === scheme ? <Icon name="check" /> : undefined}
-              onClick={() => setColorScheme(scheme)}
-            >
-              {words.user[scheme]}
-            </Menu.Item>
-          ))}
+          <Menu.RadioGroup value={colorScheme} onChange={(value) => setColorScheme(value as MantineColorScheme)}>
+            <Menu.Label>{words.user.theme}</Menu.Label>
+            {schemes.map((scheme) => (
+              <Menu.RadioItem key={scheme} value={scheme}>
+                {words.user[scheme]}
+              </Menu.RadioItem>
+            ))}
+          </Menu.RadioGroup>
           <Menu.Divider />
-          <Menu.Label>{words.user.language}</Menu.Label>
-          {languageCodes.map((each) => (
-            <Menu.Item
-              key={each}
-              role="menuitemradio"
-              aria-checked={code === each}
-              lang={each}
-              rightSection={code === each ? <Icon name="check" /> : undefined}
-              onClick={() => choose(each)}
-            >
-              {ownNames[each]}
-            </Menu.Item>
-          ))}
+          <Menu.RadioGroup value={code} onChange={(value) => choose(value as LanguageCode)}>
+            <Menu.Label>{words.user.language}</Menu.Label>
+            {languageCodes.map((each) => (
+              <Menu.RadioItem key={each} value={each} lang={each}>
+                {ownNames[each]}
+              </Menu.RadioItem>
+            ))}
+          </Menu.RadioGroup>
           <Menu.Divider />
           <Menu.Item leftSection={<Icon name="settings" />} onClick={() => setSettingsOpened(true)}>
             {words.user.terminal}

@@ -1,6 +1,6 @@
 /** One session's live screen on the wall. Out of sight it reads nothing; in sight it begins again at a key frame. */
 
-import { Badge, Box, Group, Text } from "@mantine/core";
+import { Badge, Box, Group, Text, VisuallyHidden } from "@mantine/core";
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { printable, type SessionInfo } from "../../proto/client/index.ts";
@@ -33,7 +33,6 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
       type="button"
       ref={tile}
       className="wall-tile"
-      aria-label={words.wall.tile(operator, target)}
       onClick={() => navigate(`/watch/${encodeURIComponent(session.id)}`)}
       data-testid="tile"
       data-session={session.id}
@@ -42,6 +41,7 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
       <Group px="sm" py={6} gap="xs" wrap="nowrap" w="100%">
         <Text size="sm" fw={600} truncate flex={1}>
           {words.watch.title(operator, target)}
+          <VisuallyHidden>: {words.wall.enlarge}</VisuallyHidden>
         </Text>
         {ended ? (
           <Badge size="sm" variant="default">
