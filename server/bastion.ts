@@ -43,6 +43,8 @@ export interface Bastion extends AsyncDisposable {
   readonly token: string;
   readonly nativeCrypto: boolean;
   readonly registry: Registry;
+  /** Connections that clients have open. */
+  connections(): number;
   /** The page's address with a code that signs the local user in, once, within two minutes. */
   createLink(): string;
   /** Refuses new work, tells everybody, waits for sessions to end until the signal aborts. */
@@ -148,6 +150,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     port: front.port,
     createLink: () => linkUrl(links.create(localUser).code),
     ...{ token, nativeCrypto, registry },
+    connections: front.connections,
     drain: (signal) => {
       front.stopListening();
       return registry.drain(signal);

@@ -2,18 +2,26 @@
 import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { roleNames } from "./access/policy.ts";
+import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
 const port = z.number().int().min(0).max(65535);
 const seconds = (fallback: number) => z.number().min(0).max(86_400).default(fallback);
 
+const hostKey = z
+  .string()
+  .regex(/^(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}$/, "a key type and its base64, as in known_hosts");
+
 const targetSchema = z.strictObject({
   name,
-  host: z.string().min(1).max(255),
+  host: z
+    .string()
+    .max(255)
+    .regex(/^[A-Za-z0-9[][A-Za-z0-9._:%[\]-]*$/, "a host name or an address"),
   port: port.min(1).default(22),
   user: z.string().min(1).max(100).optional(),
   /** Path of a private key. */
@@ -21,7 +29,7 @@ const targetSchema = z.strictObject({
   /** True: the agent of SSH_AUTH_SOCK; else the path of an agent's socket. */
   agent: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
-  hostKey: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
 });
 
@@ -30,6 +38,18 @@ const principalSchema = z.strictObject({
   roles: z.array(z.enum(roleNames)).min(1),
   tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
 });
+
+/** Names every entry whose value another one before it has already. */
+function refuseDoubles<T>(what: string, of: (entry: T) => string, key: string) {
+  return (entries: readonly T[], context: z.core.$RefinementCtx) => {
+    const seen = new Set<string>();
+    for (const [index, entry] of entries.entries()) {
+      const value = of(entry);
+      if (seen.has(value)) context.addIssue({ code: "custom", path: [index, key], message: `this ${what} is taken` });
+      seen.add(value);
+    }
+  };
+}
 
 const fileSchema = z.strictObject({
   listen: z
@@ -50,8 +70,15 @@ const fileSchema = z.strictObject({
   demo: z.boolean().default(true),
   /** A path, or false: no targets from there. */
   sshConfig: z.union([z.literal(false), z.string().min(1)]).optional(),
-  targets: z.array(targetSchema).default([]),
-  principals: z.array(principalSchema).default([]),
+  targets: z
+    .array(targetSchema)
+    .superRefine(refuseDoubles("name", ({ name }) => name, "name"))
+    .default([]),
+  principals: z
+    .array(principalSchema)
+    .superRefine(refuseDoubles("name", ({ name }) => name, "name"))
+    .superRefine(refuseDoubles("token", ({ tokenSha256 }) => tokenSha256, "tokenSha256"))
+    .default([]),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
@@ -64,6 +91,8 @@ type FileConfig = z.output<typeof fileSchema>;
 /** What the server runs with; paths are absolute, defaults filled in. */
 export interface Config extends Omit<FileConfig, "data" | "node" | "sshConfig"> {
   readonly data: string;
+  /** Where `data` is when nothing else is said: clients look for the token there. */
+  readonly usualData: string;
   readonly node: string;
   readonly sshConfig: string | false;
   readonly user: string;
@@ -92,17 +121,31 @@ export function readConfig(path: string | undefined, environment: Environment = 
     throw new BartizanFault("config", `Cannot read ${path} (${code}).`, "Check the path after --config.", error);
   }
   const parsed = parseConfig(text);
-  if ("problems" in parsed) {
-    const lines = parsed.problems.map(({ line, message }) => `${path}:${line}: ${message}`);
+  const refuse = (problems: readonly ConfigProblem[]) => {
+    const lines = problems.map(({ line, message }) => `${path}:${line}: ${message}`);
     throw new BartizanFault("config", lines.join("\n"), "docs/config.md describes every key.");
-  }
+  };
+  if ("problems" in parsed) return refuse(parsed.problems);
   const config = complete(parsed.file, dirname(resolve(path)), environment);
+  const onDisk = fileProblems(config).map(({ path: at, message }) => ({
+    line: parsed.lineOf(at),
+    message: `${at.join(".")}: ${message}`,
+  }));
+  const twin = config.principals.findIndex(({ name }) => name === config.user);
+  const shared = {
+    line: parsed.lineOf(["principals", twin]),
+    message: `principals.${twin}: ${config.user} has the local token`,
+  };
+  const problems = twin < 0 ? onDisk : [...onDisk, shared];
+  if (problems.length > 0) return refuse(problems);
   refuseUnsafe(config);
   return config;
 }
 
 /** The file's values, or everything that is wrong with it, in order of lines. */
-export function parseConfig(text: string): { file: FileConfig } | { problems: ConfigProblem[] } {
+export function parseConfig(
+  text: string,
+): { file: FileConfig; lineOf: (path: readonly PropertyKey[]) => number } | { problems: ConfigProblem[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
@@ -110,11 +153,20 @@ export function parseConfig(text: string): { file: FileConfig } | { problems: Co
     return {
       problems: document.errors.map((error) => ({
         line: lineAt(error.pos[0]),
-        message: error.message.split("\n", 1)[0] ?? "",
+        message: (error.message.split("\n", 1)[0] ?? "").replace(/ at line \d+, column \d+:?$/, ""),
       })),
     };
+  let alias: number | undefined;
+  visit(document, {
+    Alias: (_key, node) => {
+      alias ??= node.range?.[0] ?? 0;
+    },
+  });
+  if (alias !== undefined)
+    return { problems: [{ line: lineAt(alias), message: "aliases (*name) are not taken here" }] };
   const result = fileSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {});
-  if (result.success) return { file: result.data };
+  const lineOf = (path: readonly PropertyKey[]) => lineAt(offsetOf(document, path));
+  if (result.success) return { file: result.data, lineOf };
   const problems = result.error.issues.flatMap((issue) => {
     const keys = issue.code === "unrecognized_keys" ? issue.keys : [undefined];
     return keys.map((key) => {
@@ -139,13 +191,15 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
   const { username, homedir: home } = userOf(environment);
   const from = (path: string) => (isAbsolute(path) ? path : resolve(base, path.replace(/^~(?=\/)/, home)));
   const state = environment.XDG_STATE_HOME || join(home, ".local", "state");
-  const data = file.data === undefined ? join(state, "bartizan") : from(file.data);
+  const usualData = join(state, "bartizan");
+  const data = file.data === undefined ? usualData : from(file.data);
   const tls = file.listen.tls;
   return {
     ...file,
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
     data,
+    usualData,
     node: file.node ?? nodeName(),
     sshConfig: file.sshConfig === false ? false : from(file.sshConfig ?? join(home, ".ssh", "config")),
     user: username,

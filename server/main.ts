@@ -57,11 +57,20 @@ async function serve(config: Config): Promise<number> {
   return 0;
 }
 
+const sameSignalMs = 1000;
+
 /** `first` aborts at TERM, INT or HUP, `second` when one comes again: then nobody is waited for. */
 function stopSignal(): { first: AbortSignal; second: AbortSignal } {
   const first = new AbortController();
   const second = new AbortController();
-  const onSignal = () => (first.signal.aborted ? second : first).abort();
+  let firstAtMs = 0;
+  const onSignal = () => {
+    const nowMs = systemClock.monotonicMs();
+    if (!first.signal.aborted) firstAtMs = nowMs;
+    // One signal to a process group comes twice: from its sender, and passed on by the launcher.
+    else if (nowMs - firstAtMs < sameSignalMs) return;
+    (first.signal.aborted ? second : first).abort();
+  };
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(name, onSignal);
   return { first: first.signal, second: second.signal };
 }
@@ -72,8 +81,7 @@ function announce(config: Config, bastion: Bastion, inventory: OpenInventory): v
   const shown = names.length > 8 ? [...names.slice(0, 8), `and ${names.length - 8} more`] : names;
   const skipped = inventory.skipped.map(({ name, why }) => `             not ${printable(name)}: ${printable(why)}\n`);
   const first = names.includes("demo") ? "demo" : (names[0] ?? "TARGET");
-  const isDefault = bastion.url === "http://127.0.0.1:7322";
-  const at = isDefault ? "" : ` --server ${bastion.url}`;
+  const at = clientFlags(config, bastion);
   // What a server for others prints is read by others: a link that stands for its own user does not belong there.
   const way = isLoopback(config.listen.host)
     ? `Open in your browser, once, within two minutes:\n\n  ${bastion.createLink()}\n\n`
@@ -81,7 +89,7 @@ function announce(config: Config, bastion: Bastion, inventory: OpenInventory): v
   process.stdout.write(`
 ${way}bartizan ${version()} listens on ${bastion.url}
   targets    ${shown.join(", ") || "none: name some in the config file"}
-${skipped.join("")}  token      ${config.tokenFile} (only you can read it; the commands below find it)
+${skipped.join("")}  token      ${config.tokenFile} (only you can read it)
   crypto     ${bastion.nativeCrypto ? "native" : "slower path: ssh2's native binding is not built (see bartizan doctor)"}
 
 Type in another terminal:
@@ -95,6 +103,17 @@ Type in another terminal:
 
 Ctrl-C stops it.
 `);
+}
+
+/** What the commands need to find this server, and to believe it, beyond their defaults. */
+function clientFlags({ listen, data, usualData, tokenFile }: Config, { url, port }: Bastion): string {
+  const name = isLoopback(listen.host) ? undefined : listen.names[0];
+  const server = name === undefined ? url : `https://${name}:${port}`;
+  return [
+    ...(server === "http://127.0.0.1:7322" ? [] : [` --server ${server}`]),
+    ...(listen.tls === undefined ? [] : [` --ca ${listen.tls.cert}`]),
+    ...(data === usualData ? [] : [` --token-file ${tokenFile}`]),
+  ].join("");
 }
 
 try {

@@ -1,6 +1,7 @@
 /** Whether this tab may call the server: redeems the one-time code of the page's link and keeps the token it gives. */
 
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { isLostCall } from "../proto/client/faults.ts";
 import { type AccessClient, faultOf } from "../proto/client/index.ts";
 
 export interface Who {
@@ -28,6 +29,7 @@ export interface Access {
 }
 
 const storageKey = "bartizan.token";
+const timeoutMs = 10_000;
 
 /** The token lives in sessionStorage: of this origin with its port, of this tab, and gone with it. */
 export function storedToken(): string {
@@ -37,6 +39,7 @@ export function storedToken(): string {
 export function createAccess(client: () => AccessClient): Access {
   const listeners = new Set<() => void>();
   let state: AccessState = { kind: "checking" };
+  let code: string | undefined;
   const become = (next: AccessState) => {
     state = next;
     for (const listener of listeners) listener();
@@ -47,26 +50,34 @@ export function createAccess(client: () => AccessClient): Access {
   };
 
   async function check(): Promise<void> {
-    const code = takeCode();
+    code = takeCode() ?? code;
     let refused = false;
-    become({ kind: "checking" });
+    if (state.kind === "out") become({ kind: "checking" });
     try {
       if (code !== undefined) {
-        const redeemed = await client()
-          .redeemCode({ code }, { timeoutMs: 10_000 })
-          .catch((error) => {
-            if (isLost(error)) throw error;
-            refused = true; // an older token of this tab may still do
-          });
+        const redeemed = await redeem(code);
+        code = undefined;
+        refused = redeemed === undefined; // an older token of this tab may still do
         if (redeemed !== undefined) sessionStorage.setItem(storageKey, redeemed.token);
       }
       if (storedToken() === "") return forget(refused ? "link-used" : "no-link");
-      const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs: 10_000 });
+      const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs });
       become({ kind: "in", who: { name, roles, node, serverVersion } });
     } catch (error) {
       if (ConnectError.from(error).code === Code.Unauthenticated) forget(refused ? "link-used" : "over");
-      else become({ kind: "unreachable", message: faultOf(error).message });
+      // Who is in stays in: the parts of the page come back by themselves.
+      else if (state.kind !== "in") become({ kind: "unreachable", message: faultOf(error).message });
     }
+  }
+
+  /** Undefined: the server does not take this code. Throws when it did not answer; the code is then still good. */
+  function redeem(given: string) {
+    return client()
+      .redeemCode({ code: given }, { timeoutMs })
+      .catch((error) => {
+        if (isLostCall(error)) throw error;
+        return undefined;
+      });
   }
 
   return {
@@ -80,11 +91,6 @@ export function createAccess(client: () => AccessClient): Access {
     check,
     leave: () => forget("over"),
   };
-}
-
-function isLost(error: unknown): boolean {
-  const code = ConnectError.from(error).code;
-  return code === Code.Unavailable || code === Code.DeadlineExceeded || code === Code.Unknown || code === Code.Canceled;
 }
 
 /** The code of `#code=...`, taken out of the address and the history before anything else happens with it. */

@@ -124,7 +124,8 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/wall": words.nav.wall,
       "/shell": words.nav.shells,
     };
-    document.title = `${names[path] ?? words.sessions.watch} · bartizan`;
+    const name = names[path]; // a page with a session's name gives its own
+    if (name !== undefined) document.title = `${name} · bartizan`;
   }, [path, words]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of the path is what moves the focus
   useEffect(() => {

@@ -1,64 +1,21 @@
 /** One shell of the page: its terminal, its connection, and its state as the page shows it. */
 
-import type { AttachmentEvent, SessionClient, ShellOptions } from "../proto/client/index.ts";
 import {
-  type Beginning,
-  type CallFault,
-  type EndCause,
+  type AttachmentEvent,
   faultOf,
   openShell,
+  type SessionClient,
   type Shell,
+  type ShellOptions,
+  type ViewPosition,
 } from "../proto/client/index.ts";
 import { pauseFor } from "../proto/client/pause.ts";
-import type { Prompt, SessionInfo } from "../proto/gen/bartizan/v1/session_pb.ts";
+import { afterEvent, firstState, type TabQuestion, type TabState } from "./shell-state.ts";
 import { openTerminal, type TerminalView } from "./terminal.ts";
 import type { Shortcut } from "./terminal-input.ts";
 import type { SettingsStore } from "./terminal-settings.ts";
-import { maxPasteBytes, type Paste, plainLine } from "./terminal-text.ts";
+import { maxPasteBytes, type Paste } from "./terminal-text.ts";
 import type { ColourScheme } from "./terminal-theme.ts";
-
-export type TabPhase =
-  /** Not asked for yet: its terminal has not been shown. */
-  | { readonly kind: "waiting" }
-  | { readonly kind: "connecting" }
-  | { readonly kind: "open" }
-  /** `retryAtMs` by performance.now(). */
-  | { readonly kind: "reconnecting"; readonly attempt: number; readonly retryAtMs: number; readonly fault: CallFault }
-  /** No shell could be had, or the time to come back is over. */
-  | { readonly kind: "failed"; readonly fault: CallFault }
-  | { readonly kind: "ended"; readonly cause: EndCause };
-
-/** What the tab asks the person, one at a time; each takes its answer once. */
-export type TabQuestion =
-  | { readonly kind: "paste"; readonly paste: Paste; readonly runsAtOnce: boolean; answer(yes: boolean): void }
-  | { readonly kind: "link"; readonly url: string; answer(): void }
-  | { readonly kind: "clipboard"; readonly text: string; answer(allow: boolean): void };
-
-export interface TabState {
-  readonly phase: TabPhase;
-  readonly target: string;
-  /** What the terminal calls itself: the target's own words, one plain line. */
-  readonly title: string;
-  readonly session: SessionInfo | undefined;
-  /** How long the shell outlives a closed tab. */
-  readonly graceMs: number;
-  /** Others who see this shell now. */
-  readonly others: readonly { readonly id: string; readonly name: string }[];
-  readonly prompt: { readonly prompt: Prompt; readonly untilMs: number } | undefined;
-  readonly question: TabQuestion | undefined;
-  /** Words of the target or the server to read, oldest first; at most 5. */
-  readonly notices: readonly {
-    readonly id: number;
-    readonly about: "banner" | "draining" | "info";
-    readonly text: string;
-  }[];
-  readonly latency: { readonly bastionMs: number; readonly targetMs: number | undefined } | undefined;
-  /** Typed bytes that the last loss of connection threw away. */
-  readonly discardedBytes: number;
-  /** Something happened while another tab was in front. */
-  readonly unseen: "nothing" | "output" | "bell";
-  readonly search: { readonly at: number; readonly count: number };
-}
 
 export interface ShellTab extends Disposable {
   readonly key: string;
@@ -97,7 +54,6 @@ export interface ShellTabNeeds {
 }
 
 const latencyEveryMs = 5000;
-const mostNotices = 5;
 
 /** Opens nothing before it is shown. Disposing detaches and frees the terminal. */
 export function createShellTab(needs: ShellTabNeeds): ShellTab {
@@ -111,14 +67,8 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
   let hurry = () => {};
   let inFront = false;
   let clipboard: "ask" | "allowed" | "refused" = "ask";
-  let at: Beginning["position"] | undefined;
-  let ownAttachment = "";
-  let noticeId = 0;
-  let state: TabState = {
-    ...{ phase: { kind: "waiting" }, target: needs.open.target, title: "", session: undefined, graceMs: 0, others: [] },
-    ...{ prompt: undefined, question: undefined, notices: [], latency: undefined, discardedBytes: 0 },
-    ...{ unseen: "nothing", search: { at: 0, count: 0 } },
-  };
+  let at: ViewPosition | undefined;
+  let state = firstState(needs.open.target);
 
   function update(change: Partial<TabState>): void {
     state = { ...state, ...change };
@@ -142,8 +92,10 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
       label: needs.label,
       role: {
         operator: {
-          onInput: (bytes) => {
-            shell?.write(bytes).catch(() => {});
+          onInput(bytes) {
+            // Keys meant for a prompt that is just coming or going must never reach the shell. What is typed while the
+            // connection is away is counted and thrown away further down.
+            if (state.phase.kind === "open" || state.phase.kind === "reconnecting") shell?.write(bytes).catch(() => {});
           },
           onResize: (size) => shell?.resize(size),
           onParsed: (offset) => shell?.ack(offset),
@@ -195,65 +147,19 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     ask(question);
   }
 
-  function handle(event: AttachmentEvent) {
+  function handle(event: AttachmentEvent): void {
     view?.show(event);
-    switch (event.kind) {
-      case "output":
-        at = at && { ...at, offset: event.offset + event.bytes.length };
-        if (!inFront && state.unseen === "nothing") update({ unseen: "output" });
-        return;
-      case "key-frame":
-        at = at && { ...at, offset: event.offset };
-        return;
-      case "started":
-      case "reconnected": {
-        ownAttachment = event.attachmentId;
-        at = event.position;
-        const others = event.session.attachments
-          .filter(({ id }) => id !== ownAttachment)
-          .map(({ id, principal }) => ({ id, name: plainLine(principal?.name ?? "", 40) }));
-        const discardedBytes = event.kind === "reconnected" ? event.discardedBytes : 0;
-        const { session, graceMs } = event;
-        update({ phase: { kind: "open" }, session, graceMs, others, prompt: undefined, discardedBytes });
-        // The window may have changed while nobody heard of it.
-        if (view !== undefined) shell?.resize(view.size);
-        return needs.onStarted();
-      }
-      case "reconnecting": {
-        const retryAtMs = performance.now() + event.waitMs;
-        const phase = { kind: "reconnecting", attempt: event.attempt, retryAtMs, fault: event.fault } as const;
-        return update({ phase, latency: undefined, prompt: undefined });
-      }
-      case "joined":
-        if (event.attachmentId === ownAttachment) return;
-        return update({
-          others: [...without(event.attachmentId), { id: event.attachmentId, name: plainLine(event.name, 40) }],
-        });
-      case "left":
-        return update({ others: without(event.attachmentId) });
-      case "prompt":
-        return update({ prompt: { prompt: event.prompt, untilMs: performance.now() + event.prompt.timeoutMs } });
-      case "notice": {
-        const { about, text } = event;
-        if (about === "connecting" || text.trim() === "") return;
-        noticeId += 1;
-        return update({ notices: [...state.notices, { id: noticeId, about, text }].slice(-mostNotices) });
-      }
-      case "latency":
-        return update({ latency: { bastionMs: event.bastionMs, targetMs: event.targetMs } });
-      case "ended":
-        return update({
-          phase: { kind: "ended", cause: event.cause },
-          prompt: undefined,
-          others: [],
-          latency: undefined,
-        });
-      default:
-        return;
-    }
+    if (event.kind === "output") at = at && { ...at, offset: event.offset + event.bytes.length };
+    else if (event.kind === "key-frame") at = at && { ...at, offset: event.offset };
+    const next = afterEvent(state, event, performance.now());
+    if (next !== state) update(next);
+    if (event.kind === "output" && !inFront && state.unseen === "nothing") update({ unseen: "output" });
+    if (event.kind !== "started" && event.kind !== "reconnected") return;
+    at = event.position;
+    // The window may have changed while nobody heard of it.
+    if (view !== undefined) shell?.resize(view.size);
+    needs.onStarted();
   }
-
-  const without = (id: string) => state.others.filter((each) => each.id !== id);
 
   /** Runs until the shell ended, failed or was left; never rejects. */
   async function run(open: ShellOptions["open"], terminal: TerminalView): Promise<void> {

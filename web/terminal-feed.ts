@@ -25,6 +25,8 @@ export interface FeedOptions {
   readonly onFrame: () => void;
   /** True: gathers what came within one picture of the display, for many small terminals. */
   readonly perFrame: boolean;
+  /** True while nobody can see the page. */
+  readonly inBackground: () => boolean;
 }
 
 /** The terminal stays the caller's. */
@@ -39,7 +41,7 @@ export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
 
   function write(bytes: Uint8Array, parsed: () => void): void {
     waitingBytes += bytes.length;
-    if (document.hidden) parseAtOnce(terminal);
+    if (options.inBackground()) parseAtOnce(terminal);
     terminal.write(bytes, () => {
       waitingBytes -= bytes.length;
       parsed();
@@ -51,7 +53,7 @@ export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
   }
 
   function flush(): void {
-    cancelAnimationFrame(picture);
+    if (picture !== 0) cancelAnimationFrame(picture);
     picture = 0;
     if (gathered.length === 0) return;
     const [only] = gathered;
@@ -101,7 +103,7 @@ export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
     },
     drawing: () => frames > 0,
     [Symbol.dispose]() {
-      cancelAnimationFrame(picture);
+      if (picture !== 0) cancelAnimationFrame(picture);
       gathered = [];
       for (const each of wake.splice(0)) each();
     },

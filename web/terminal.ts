@@ -121,6 +121,7 @@ export function openTerminal(box: HTMLElement, options: TerminalOptions): Termin
   const feed = opening.use(
     createFeed(terminal, {
       perFrame: options.perFrame ?? false,
+      inBackground: () => document.hidden,
       onParsed: (offset) => on.onParsed?.(offset),
       onSize(size, withFrame) {
         // An operator's terminal already has the size he asked for; a frame is drawn in its own and then fitted.

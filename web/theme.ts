@@ -31,6 +31,12 @@ export const theme = createTheme({
 /** Mantine's own dimmed text and light badges are too pale for small text. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { "--mantine-color-dimmed": "#56616c", "--mantine-color-placeholder": "#66717c" },
+  light: {
+    "--mantine-color-dimmed": "#56616c",
+    "--mantine-color-placeholder": "#66717c",
+    "--mantine-color-teal-light-color": "#05543d",
+    "--mantine-color-orange-light-color": "#8a3008",
+    "--mantine-color-red-light-color": "#a31616",
+  },
   dark: { "--mantine-color-dimmed": "#a3adb8", "--mantine-color-placeholder": "#96a1ac" },
 });

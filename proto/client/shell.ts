@@ -69,7 +69,8 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
             continue;
           }
           if (message.event.case === "pong") {
-            const { id, targetMs } = message.event.value;
+            const { id } = message.event.value;
+            const targetMs = message.event.value.targetMs || undefined;
             const bastionMs = meter.answered(id);
             if (bastionMs !== undefined) yield { kind: "latency", bastionMs, targetMs };
             continue;

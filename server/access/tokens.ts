@@ -1,6 +1,6 @@
 /** Bearer tokens: the local one in a 0600 file, those of the config as SHA-256 digests; who a token stands for. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { BartizanFault } from "../errors.ts";
 import type { Caller } from "./policy.ts";
@@ -42,10 +42,14 @@ export async function localToken(file: string): Promise<string> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const fresh = `${file}.${randomBytes(6).toString("hex")}`;
-    await using handle = await open(fresh, "wx", 0o600);
-    await handle.writeFile(`${token}\n`);
-    await handle.sync();
-    await rename(fresh, file);
+    try {
+      await using handle = await open(fresh, "wx", 0o600);
+      await handle.writeFile(`${token}\n`);
+      await handle.sync();
+      await rename(fresh, file);
+    } finally {
+      await rm(fresh, { force: true });
+    }
   } catch (error) {
     throw asConfig(error, file);
   }

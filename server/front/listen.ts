@@ -35,6 +35,8 @@ export interface ListenOptions {
 
 export interface Front extends AsyncDisposable {
   readonly port: number;
+  /** Open now. */
+  connections(): number;
   /** Refuses new connections; open calls go on. */
   stopListening(): void;
 }
@@ -88,6 +90,14 @@ export async function listen(
   clear1.emit("listening");
   secure?.emit("listening");
 
+  let warnedAtMs = Number.NEGATIVE_INFINITY;
+  const warnOfCrowd = () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - warnedAtMs < 60_000) return;
+    warnedAtMs = nowMs;
+    log.warn({ connections: sockets.size, unauthenticated: strangers.size }, "too many connections: some are closed");
+  };
+
   const keep = (session: ServerHttp2Session) => {
     sessions.add(session);
     session.on("error", (error) => log.debug({ err: error }, "http2 session failed"));
@@ -106,8 +116,18 @@ export async function listen(
 
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
     socket.on("error", (error) => log.debug({ err: error }, "socket failed"));
-    if (sockets.size >= options.maxConnections || strangers.size >= options.maxUnauthenticated) {
+    // A crowd of strangers must not keep callers out: the one who waited longest without a token goes.
+    if (
+      strangers.size >= options.maxUnauthenticated ||
+      (sockets.size >= options.maxConnections && strangers.size > 0)
+    ) {
+      const [longest] = strangers;
+      longest?.destroy();
+      if (longest !== undefined) strangers.delete(longest);
+      warnOfCrowd();
+    } else if (sockets.size >= options.maxConnections) {
       socket.destroy();
+      warnOfCrowd();
       return;
     }
     sockets.add(socket);
@@ -136,6 +156,7 @@ export async function listen(
 
   return {
     port,
+    connections: () => sockets.size,
     stopListening: () => void server.close(),
     [Symbol.asyncDispose]: async () => {
       const closed = server.listening ? new Promise((resolve) => server.close(resolve)) : Promise.resolve();

@@ -40,12 +40,19 @@ export const codeOf: Readonly<Record<FaultWord, Code>> = {
 /** A fault as a Connect error with a `bartizan.v1.Fault` detail. An internal one is logged under the id it carries. */
 export function connectErrorFrom(error: unknown, log: Log): ConnectError {
   if (error instanceof ConnectError) return error;
+  if (isClientGone(error)) return new ConnectError("the client left", Code.Canceled);
   const fault = faultFrom(error);
   const logId = fault.word === "internal" ? randomBytes(6).toString("hex") : "";
   if (logId !== "") log.error({ err: fault.cause ?? fault, logId }, "internal fault");
   const value = { word: fault.word, hint: fault.hint, logId };
   const message = logId === "" ? fault.message : `${fault.message} (log id ${logId})`;
   return new ConnectError(message, codeOf[fault.word], undefined, [{ desc: FaultSchema, value }], fault);
+}
+
+/** What writing to a client who left in that moment ends with: no fault of ours, and nobody is there to be told. */
+function isClientGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+  return ["ECANCELED", "EPIPE", "ECONNRESET", "ERR_HTTP2_INVALID_STREAM", "ERR_STREAM_WRITE_AFTER_END"].includes(code);
 }
 
 /**

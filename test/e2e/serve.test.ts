@@ -124,6 +124,15 @@ describe("serve", () => {
     ["a target without a host", "targets:\n  - name: a\n", "bartizan.yaml:2: targets.0.host"],
     ["a certificate that is not there", "listen: { port: 0, tls: { cert: no.pem, key: no.pem } }\n", "no.pem (ENOENT)"],
     ["a file that is no YAML", "listen: [\n", "bartizan.yaml:"],
+    ["an alias", "listen: { names: [&a x, *a] }\n", "bartizan.yaml:1: aliases"],
+    [
+      "two targets of one name",
+      "targets:\n  - { name: a, host: h }\n  - { name: a, host: i }\n",
+      "yaml:3: targets.1.name",
+    ],
+    ["a host key that is none", "targets:\n  - { name: a, host: h, hostKey: nonsense }\n", "yaml:2: targets.0.hostKey"],
+    ["a host that is an option", "targets:\n  - { name: a, host: -oProxyCommand=x }\n", "yaml:2: targets.0.host"],
+    ["a key file that holds none", "targets:\n  - { name: a, host: h, key: bartizan.yaml }\n", "is not a private key"],
   ])("refuses to start with %s, says where, and exits 2", async (_name, yaml, said) => {
     await using server = serve(yaml);
     expect(await server.exit).toBe(2);

@@ -3,6 +3,9 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { ShellRequestSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { openBastion } from "../../server/bastion.ts";
+import { readConfig } from "../../server/config.ts";
+import { createLog } from "../../server/log.ts";
 import { createMemoryTarget, type MemoryTarget } from "../support/memory-target.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -14,6 +17,7 @@ const watchPath = "/bartizan.v1.SessionService/Watch";
 
 let memory: MemoryTarget;
 let bastion: TestBastion;
+const dialled = new Set<WebSocket>();
 beforeEach(async () => {
   memory = createMemoryTarget({ echo: true });
   bastion = await openTestBastion({
@@ -22,7 +26,11 @@ beforeEach(async () => {
     limits: { unauthenticatedMs: 1500, pingMs: 300 },
   });
 });
-afterEach(() => bastion[Symbol.asyncDispose]());
+afterEach(async () => {
+  for (const socket of dialled) socket.terminate();
+  dialled.clear();
+  await bastion[Symbol.asyncDispose]();
+});
 
 async function stillAnswers(): Promise<void> {
   expect((await bastion.clients().access.whoAmI({})).node).toBe("test");
@@ -38,9 +46,15 @@ interface Dialled {
   body(): Buffer;
 }
 
-function dial(path: string, headers: Record<string, string> = {}, protocols: string | string[] = subprotocol): Dialled {
-  const address = bastion.url.replace("http", "ws");
-  const socket = new WebSocket(`${address}${path}`, protocols, { headers: { origin: bastion.url, ...headers } });
+function dial(
+  path: string,
+  headers: Record<string, string> = {},
+  protocols: string | string[] = subprotocol,
+  url = bastion.url,
+): Dialled {
+  const address = `${url.replace("http", "ws")}${path}`;
+  const socket = new WebSocket(address, protocols, { headers: { origin: url, ...headers } });
+  dialled.add(socket);
   const texts: string[] = [];
   const chunks: Buffer[] = [];
   socket.on("error", () => {});
@@ -60,9 +74,9 @@ function dial(path: string, headers: Record<string, string> = {}, protocols: str
   return { socket, opened, closed, texts, body: () => Buffer.concat(chunks) };
 }
 
-const headersFrame = (more: [string, string][] = []) =>
+const headersFrame = (more: [string, string][] = [], token = bastion.token) =>
   JSON.stringify({
-    headers: [["content-type", "application/connect+proto"], ["authorization", `Bearer ${bastion.token}`], ...more],
+    headers: [["content-type", "application/connect+proto"], ["authorization", `Bearer ${token}`], ...more],
   });
 
 function enveloped(data: Uint8Array): Buffer {
@@ -276,14 +290,17 @@ describe("a call's WebSocket", () => {
   });
 
   it("is closed with the word for a restart when the server stops", async () => {
-    const { socket, opened, closed, body } = dial("/bartizan.v1.SessionService/WatchSessions");
+    const config = { ...readConfig(undefined, { HOME: bastion.folder }), data: bastion.folder, node: "stopping" };
+    const listen = { host: "127.0.0.1", port: 0, names: [] };
+    const log = createLog("silent");
+    const stopping = await openBastion({ log, config: { ...config, listen }, targets: () => [] });
+    const path = "/bartizan.v1.SessionService/WatchSessions";
+    const { socket, opened, closed, body } = dial(path, {}, subprotocol, stopping.url);
     await opened;
-    socket.send(headersFrame());
+    socket.send(headersFrame([], stopping.token));
     socket.send(enveloped(new Uint8Array()));
     await until(() => body().length > 0, "the list began");
-    const again = bastion;
-    bastion = await openTestBastion();
-    await again[Symbol.asyncDispose]();
+    await stopping[Symbol.asyncDispose]();
     expect(await closed).toBe(1012);
     expect(body().toString()).toContain('"unavailable"');
   });

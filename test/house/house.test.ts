@@ -24,7 +24,11 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
-  "server/config.ts": { values: ["server/access/policy.ts", "ground"], types: ["server/target/"] },
+  "server/config.ts": {
+    values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
+    types: ["server/target/"],
+  },
+  "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },
   ground: { values: ["ground"] },
   "cli/": { values: ["cli/", "proto/", "package.json"] },

@@ -33,7 +33,7 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
   readonly folder: string;
 }
 
-/** Disposing fails when a session is live that no test ended, or a timer of the bastion's is never given back. */
+/** Disposing fails when a session is live that no test ended, a connection is left, or a timer is never given back. */
 export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
   const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
   const { targets = [], principals = {}, config: changes = {}, over = "HTTP/2", ...rest } = options;
@@ -73,6 +73,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
         const live = bastion.registry.list().filter(({ state }) => state !== "ended");
         const left = live.map(({ id, state }) => `${id} (${state})`);
         for (const transport of transports) transport[Symbol.dispose]();
+        await until(() => bastion.connections() === 0, `no connection is left; ${bastion.connections()} are`);
         await bastion[Symbol.asyncDispose]();
         await until(() => bastion.registry.size === 0, "the registry is empty");
         await until(() => clock.pending === 0, `every timer is given back; ${clock.pending} are not`);

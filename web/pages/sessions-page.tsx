@@ -25,14 +25,15 @@ import { NowProvider } from "../parts/now.tsx";
 import { usePage } from "../parts/page-context.tsx";
 import { isOwn } from "../parts/rights.ts";
 import { SessionCards } from "../parts/session-cards.tsx";
-import { type SessionSort, SessionTable, sortSessions } from "../parts/session-table.tsx";
+import { SessionTable } from "../parts/session-table.tsx";
+import { type SessionSort, sortSessions } from "../parts/sort-sessions.ts";
 import { StatePanel } from "../parts/state-panel.tsx";
 
 export function SessionsPage() {
   const words = useWords();
   const { feed, who } = usePage();
   const [, navigate] = useLocation();
-  const { kind, sessions } = useSyncExternalStore(feed.subscribe, () => feed.state);
+  const { kind, sessions, fault } = useSyncExternalStore(feed.subscribe, () => feed.state);
   const [search, setSearch] = useState("");
   const [whose, setWhose] = useState("all");
   const [withEnded, setWithEnded] = useState(true);
@@ -92,7 +93,12 @@ export function SessionsPage() {
             {words.sessions.stale}
           </Alert>
         )}
-        {kind === "loading" && <Skeleton height={180} role="status" aria-label={words.connection.loading} />}
+        {kind === "loading" && fault === undefined && (
+          <Skeleton height={180} role="status" aria-label={words.connection.loading} />
+        )}
+        {kind === "loading" && fault !== undefined && (
+          <StatePanel icon="alert" title={words.access.unreachable} text={words.access.unreachableHint} alert />
+        )}
         {kind !== "loading" && shown.length === 0 && (
           <Nothing filtered={sessions.length > 0} toTargets={() => navigate("/")} />
         )}

@@ -1,7 +1,7 @@
 /** The operator's shells, each in a tab with a terminal as large as the window. */
 
 import "../shell.css";
-import { Button, Kbd, Modal, Stack, Table, useComputedColorScheme } from "@mantine/core";
+import { Button, Kbd, Modal, Stack, Table, useComputedColorScheme, VisuallyHidden } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
@@ -74,12 +74,11 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   }, [bell]);
   const opened = frontState?.phase.kind === "open";
   // The terminal takes the focus when its tab comes to the front, after each question, and when its shell opens.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: that it opened is an occasion, not an input
   useEffect(() => {
-    if (!visible || asks || front === undefined) return;
+    if (!visible || asks || !opened || front === undefined) return;
     front.view?.fit();
     front.view?.focus();
-  }, [visible, asks, front, opened]);
+  }, [visible, asks, opened, front]);
   useLeaveWarning(shells);
 
   act.current = (shortcut) => {
@@ -128,6 +127,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
       style={{ "--shell-ground": ground, paddingBottom: inset } as React.CSSProperties}
       aria-label={words.shell.title}
     >
+      <VisuallyHidden component="h1">{words.shell.title}</VisuallyHidden>
       {tabs.length === 0 ? (
         <StatePanel icon="shell" title={words.shell.empty.title} text={words.shell.empty.text}>
           <Button onClick={() => navigate("/")}>{words.shell.empty.action}</Button>
@@ -202,7 +202,13 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
         store={settings}
       />
       <Shortcuts opened={visible && dialog === "shortcuts"} onClose={() => setDialog(undefined)} />
-      <Modal opened={pasteDenied} onClose={() => setPasteDenied(false)} title={words.shell.keys.paste} centered>
+      <Modal
+        opened={pasteDenied}
+        onClose={() => setPasteDenied(false)}
+        title={words.shell.keys.paste}
+        centered
+        closeButtonProps={{ "aria-label": words.shell.shortcuts.close }}
+      >
         {words.shell.paste.denied}
       </Modal>
     </section>
@@ -266,7 +272,14 @@ function Shortcuts({ opened, onClose }: { opened: boolean; onClose(): void }) {
     [["Ctrl+Shift+Esc", "Ctrl+F6"], words.leave],
   ] as const;
   return (
-    <Modal opened={opened} onClose={onClose} title={words.title} centered size="lg">
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={words.title}
+      centered
+      size="lg"
+      closeButtonProps={{ "aria-label": words.close }}
+    >
       <Stack>
         <Table>
           <Table.Tbody>

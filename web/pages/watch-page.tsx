@@ -25,7 +25,9 @@ import type { ViewingState } from "../viewing.ts";
 
 export function WatchPage({ sessionId }: { sessionId: string }) {
   const words = useWords();
-  const { feed, who } = usePage();
+  const { feed, who, settings } = usePage();
+  // An image says its name; in screen reader mode the lines inside are to be read.
+  const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const list = useSyncExternalStore(feed.subscribe, () => feed.state);
   const box = useRef<HTMLDivElement>(null);
   const [round, setRound] = useState(0);
@@ -69,7 +71,13 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
         data-testid="stage"
         data-phase={state?.phase}
       >
-        <Box pos="absolute" inset={12} ref={box} role="img" aria-label={words.watch.screen(names[0], names[1])} />
+        <Box
+          pos="absolute"
+          inset={12}
+          ref={box}
+          role={screenReader ? "region" : "img"}
+          aria-label={words.watch.screen(names[0], names[1])}
+        />
         {state?.phase === "opening" && (
           <Text className="stage-note" role="status">
             {words.watch.opening}

@@ -41,12 +41,13 @@ export interface AgeProps {
 }
 
 /** How long ago it was: "12 s". Needs a NowProvider. */
-export function Age({ sinceMs, say = (age) => age }: AgeProps) {
+export function Age({ sinceMs, say }: AgeProps) {
   const nowMs = useContext(Context);
   const words = useWords();
+  const ageMs = nowMs - sinceMs;
   return (
     <time dateTime={new Date(sinceMs).toISOString()} title={new Date(sinceMs).toLocaleString()}>
-      {say(durationWords(words, nowMs - sinceMs))}
+      {say === undefined ? durationWords(words, ageMs) : say(durationWords(words, Math.max(1000, ageMs)))}
     </time>
   );
 }

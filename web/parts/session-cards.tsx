@@ -9,7 +9,7 @@ import { Age } from "./now.tsx";
 import { operatorOf } from "./phrases.ts";
 import { SessionActions } from "./session-actions.tsx";
 import { Cause, StateMark, watcherNames } from "./session-marks.tsx";
-import { activeAtMs } from "./session-table.tsx";
+import { activeAtMs } from "./sort-sessions.ts";
 
 export interface SessionCardsProps {
   readonly sessions: readonly SessionInfo[];

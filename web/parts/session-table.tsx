@@ -1,6 +1,5 @@
 /** The sessions as a table, for wide windows. Ended ones stay below the live ones, whatever the order. */
 
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Group, Table, Text, UnstyledButton } from "@mantine/core";
 import { memo } from "react";
 import { printable, type SessionInfo, SessionState } from "../../proto/client/index.ts";
@@ -13,12 +12,7 @@ import { operatorOf } from "./phrases.ts";
 import { isOwn } from "./rights.ts";
 import { SessionActions } from "./session-actions.tsx";
 import { Cause, StateMark, WatcherNames } from "./session-marks.tsx";
-
-export type SessionColumn = "operator" | "target" | "since" | "idle" | "watchers" | "node";
-export interface SessionSort {
-  readonly by: SessionColumn;
-  readonly descending: boolean;
-}
+import { activeAtMs, type SessionColumn, type SessionSort } from "./sort-sessions.ts";
 
 const sorted: readonly SessionColumn[] = ["operator", "target", "since", "idle"];
 
@@ -122,29 +116,3 @@ const Row = memo(function Row({ session, onKick }: { session: SessionInfo; onKic
     </Table.Tr>
   );
 });
-
-/** When output or input last moved, in milliseconds since 1970. */
-export function activeAtMs(session: SessionInfo): number {
-  return session.activeAt === undefined ? openedAtMs(session) : timestampMs(session.activeAt);
-}
-
-/** A new array, ended sessions last; those keep the order of their ends. */
-export function sortSessions(sessions: readonly SessionInfo[], { by, descending }: SessionSort): SessionInfo[] {
-  const key: Record<SessionColumn, (session: SessionInfo) => number | string> = {
-    operator: operatorOf,
-    target: ({ target }) => target,
-    since: openedAtMs,
-    idle: (session) => -activeAtMs(session),
-    watchers: ({ attachments }) => attachments.length,
-    node: ({ node }) => node,
-  };
-  const of = key[by];
-  const live = sessions.filter(({ state }) => state !== SessionState.ENDED);
-  const ended = sessions.filter(({ state }) => state === SessionState.ENDED);
-  live.sort((a, b) => {
-    const [x, y] = [of(a), of(b)];
-    const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
-    return descending ? -order : order;
-  });
-  return [...live, ...ended];
-}

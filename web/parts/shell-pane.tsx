@@ -4,7 +4,8 @@ import { Alert, Button, CloseButton, Group, Loader, Paper, Stack, Text, Title } 
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { type EndCause, printable } from "../../proto/client/index.ts";
 import type { Messages } from "../messages/en.ts";
-import type { ShellTab, TabPhase } from "../shell-tab.ts";
+import type { TabPhase } from "../shell-state.ts";
+import type { ShellTab } from "../shell-tab.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 

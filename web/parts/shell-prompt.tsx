@@ -5,7 +5,8 @@ import { type FormEvent, useState } from "react";
 import { printable } from "../../proto/client/index.ts";
 import { type HostKey, type Prompt, PromptKind } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Messages } from "../messages/en.ts";
-import type { ShellTab, TabState } from "../shell-tab.ts";
+import type { TabState } from "../shell-state.ts";
+import type { ShellTab } from "../shell-tab.ts";
 import { useWords } from "./language.tsx";
 import { useSecondsUntil } from "./shell-pane.tsx";
 
@@ -20,9 +21,13 @@ export function ShellPrompt({ tab, open: { prompt, untilMs } }: ShellPromptProps
   const target = printable(tab.state.target, 60);
   const giveUp = () => tab.answer(undefined);
   return (
+    // No transition: the next keys belong to the field, from the first moment on.
     <Modal
       opened
       onClose={giveUp}
+      transitionProps={{ duration: 0 }}
+      returnFocus={false}
+      closeButtonProps={{ "aria-label": words.cancel }}
       title={titleOf(words, prompt, target)}
       closeOnClickOutside={false}
       centered
@@ -84,6 +89,7 @@ function HostKeyQuestion({ hostKey, onAnswer }: { hostKey: HostKey | undefined; 
         placeholder="SHA256:…"
         autoComplete="off"
         spellCheck={false}
+        autoFocus
         data-autofocus
       />
       {compared !== undefined && (
@@ -163,6 +169,7 @@ function Questions({ prompt, target, onAnswer, onGiveUp }: QuestionsProps) {
               autoComplete={question.echo ? "one-time-code" : "off"}
               spellCheck={false}
               maxLength={4096}
+              autoFocus={at === 0}
               {...(at === 0 ? { "data-autofocus": true } : {})}
             />
           );

@@ -3,7 +3,8 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { printable } from "../../proto/client/index.ts";
-import type { ShellTab, TabQuestion } from "../shell-tab.ts";
+import type { TabQuestion } from "../shell-state.ts";
+import type { ShellTab } from "../shell-tab.ts";
 import { maxPasteBytes } from "../terminal-text.ts";
 import { useWords } from "./language.tsx";
 import { amountWords } from "./phrases.ts";
@@ -118,8 +119,9 @@ export function CloseQuestion({ tab, onClose, onCancel }: CloseQuestionProps) {
 }
 
 function Dialog({ title, onClose, children }: { title: string; onClose(): void; children: ReactNode }) {
+  const cancel = useWords().shell.close.cancel;
   return (
-    <Modal opened onClose={onClose} title={title} centered size="lg">
+    <Modal opened onClose={onClose} title={title} centered size="lg" closeButtonProps={{ "aria-label": cancel }}>
       <Stack gap="md" data-testid="question">
         {children}
       </Stack>

@@ -20,7 +20,8 @@ export interface TabBarProps {
 export function ShellTabBar({ tabs, front, onSelect, onStep, onClose, onNew }: TabBarProps) {
   const words = useWords().shell;
   const target = front?.state.target;
-  function onKeyDown(event: KeyboardEvent): void {
+  function onKeyDown(event: KeyboardEvent) {
+    if (event.key === "Delete" && front !== undefined) return onClose(front);
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
     onStep(event.key === "ArrowRight" ? 1 : -1);
@@ -45,6 +46,9 @@ export function ShellTabBar({ tabs, front, onSelect, onStep, onClose, onNew }: T
             <Menu.Item onClick={() => onNew(target)}>{words.another(plainLine(target, 60))}</Menu.Item>
           )}
           <Menu.Item onClick={() => onNew(undefined)}>{words.choose}</Menu.Item>
+          {front !== undefined && (
+            <Menu.Item onClick={() => onClose(front)}>{words.closeTab(plainLine(front.state.target, 60))}</Menu.Item>
+          )}
         </Menu.Dropdown>
       </Menu>
     </div>
@@ -95,8 +99,11 @@ function Tab({ tab, front, onSelect, onClose }: TabProps) {
         color="gray"
         size={24}
         mr={4}
-        tabIndex={front ? 0 : -1}
-        aria-label={words.closeTab(name)}
+        // A tab list holds tabs only: the keyboard closes by Delete, a screen reader by the menu beside the tabs.
+        tabIndex={-1}
+        aria-hidden="true"
+        title={words.closeTab(name)}
+        data-testid="close-tab"
         onClick={() => onClose(tab)}
       >
         <Icon name="kick" size={14} />

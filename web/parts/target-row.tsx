@@ -58,7 +58,7 @@ export function TargetRow({ target, id, chosen, allowed, usedAtMs, onOpen }: Tar
       </Box>
       {usedAtMs !== undefined && (
         <Text size="sm" c="dimmed" visibleFrom="sm">
-          <Age sinceMs={usedAtMs} />
+          <Age sinceMs={usedAtMs} say={words.time.ago} />
         </Text>
       )}
       {allowed && (

@@ -33,7 +33,13 @@ export function TerminalSettingsDialog({ opened, onClose, store }: TerminalSetti
     />
   );
   return (
-    <Modal opened={opened} onClose={onClose} title={words.title} centered>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={words.title}
+      centered
+      closeButtonProps={{ "aria-label": words.done }}
+    >
       <Stack gap="md">
         <NumberInput
           label={words.font}

@@ -1,7 +1,7 @@
 /** The caller's menu: theme, language, terminal settings, and the way out. */
 
 import { Avatar, type MantineColorScheme, Menu, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useState, useSyncExternalStore } from "react";
 import { en } from "../messages/en.ts";
 import { zh } from "../messages/zh.ts";
 import { Icon } from "./icons.tsx";
@@ -18,6 +18,7 @@ const ownNames = { en: en.language, zh: zh.language };
 export function UserMenu() {
   const { code, words, choose } = useLanguage();
   const { who, api, settings } = usePage();
+  const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const [settingsOpened, setSettingsOpened] = useState<boolean>();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   return (
@@ -56,6 +57,13 @@ export function UserMenu() {
             ))}
           </Menu.RadioGroup>
           <Menu.Divider />
+          <Menu.CheckboxItem
+            value="screen-reader"
+            checked={screenReader}
+            onChange={() => settings.change({ screenReader: !screenReader })}
+          >
+            {words.user.screenReader}
+          </Menu.CheckboxItem>
           <Menu.Item leftSection={<Icon name="settings" />} onClick={() => setSettingsOpened(true)}>
             {words.user.terminal}
           </Menu.Item>

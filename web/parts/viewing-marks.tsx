@@ -9,7 +9,7 @@ import { amountWords, shortTimeWords } from "./phrases.ts";
 
 export function ViewingMarks({ state }: { state: ViewingState }) {
   const words = useWords();
-  const { phase, size, others, lagMs, skippedBytes, approximate } = state;
+  const { phase, size, others, operatorHere, lagMs, skippedBytes, approximate } = state;
   return (
     <Group gap={8}>
       {phase === "live" && (
@@ -30,6 +30,11 @@ export function ViewingMarks({ state }: { state: ViewingState }) {
       {phase === "live" && (
         <Mark hint={words.watch.lagHint} color={lagMs >= 1000 ? "orange" : "gray"} testid="lag">
           {words.watch.lag(shortTimeWords(lagMs))}
+        </Mark>
+      )}
+      {phase === "live" && !operatorHere && (
+        <Mark hint={words.watch.awayHint} color="orange" testid="away">
+          {words.watch.away}
         </Mark>
       )}
       {skippedBytes > 0 && (

@@ -1,0 +1,49 @@
+/** What a config names on the disk, tried before anything starts: certificates that fit, keys that are keys. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Config } from "./config.ts";
+
+/** One thing wrong, by the path of its key in the file. */
+export interface FileProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+const maxKeyBytes = 64 * 1024;
+
+export function fileProblems(config: Pick<Config, "listen" | "targets">): FileProblem[] {
+  const problems: FileProblem[] = [];
+  const read = (path: FileProblem["path"], file: string): string | undefined => {
+    try {
+      const text = readFileSync(file, "utf8");
+      if (text.length <= maxKeyBytes) return text;
+      problems.push({ path, message: `${file} is too large for what it should be` });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+      problems.push({ path, message: `cannot read ${file} (${code})` });
+    }
+    return undefined;
+  };
+  const { tls } = config.listen;
+  if (tls !== undefined) {
+    const cert = read(["listen", "tls", "cert"], tls.cert);
+    const key = read(["listen", "tls", "key"], tls.key);
+    if (cert !== undefined && key !== undefined && !isPair(cert, key))
+      problems.push({ path: ["listen", "tls"], message: "cert and key are no PEM pair that fits together" });
+  }
+  for (const [index, target] of config.targets.entries()) {
+    if (target.key === undefined) continue;
+    const text = read(["targets", index, "key"], target.key);
+    if (text !== undefined && !/^(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-)/m.test(text))
+      problems.push({ path: ["targets", index, "key"], message: `${target.key} is not a private key` });
+  }
+  return problems;
+}
+
+function isPair(cert: string, key: string): boolean {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
+}

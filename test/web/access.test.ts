@@ -1,0 +1,123 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { bearer, createClients } from "../../proto/client/index.ts";
+import { createNodeTransport } from "../../proto/client/node-transport.ts";
+import { createAccess, noticeRefusal, storedToken } from "../../web/access.ts";
+import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { until } from "../support/until.ts";
+
+let bastion: TestBastion;
+let kept: Map<string, string>;
+let address: URL;
+const transports: Disposable[] = [];
+beforeEach(async () => {
+  bastion = await openTestBastion();
+  kept = new Map();
+  address = new URL(bastion.url);
+  vi.stubGlobal("sessionStorage", {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => kept.set(key, value),
+    removeItem: (key: string) => kept.delete(key),
+  });
+  vi.stubGlobal("location", {
+    get hash() {
+      return address.hash;
+    },
+    pathname: "/",
+    search: "",
+  });
+  vi.stubGlobal("history", {
+    state: null,
+    replaceState: (_state: unknown, _title: string, to: string) => {
+      address = new URL(to, address);
+    },
+  });
+});
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  for (const transport of transports.splice(0)) transport[Symbol.dispose]();
+  await bastion[Symbol.asyncDispose]();
+});
+
+/** What one tab of a browser has. */
+function openTab(baseUrl = () => bastion.url) {
+  const seen: string[] = [];
+  const look: Interceptor = (next) => (request) => {
+    seen.push(`${request.method.name} at ${address.hash || "no fragment"}`);
+    return next(request);
+  };
+  const clients = () => {
+    const interceptors = [bearer(storedToken), noticeRefusal(() => access.leave()), look];
+    const transport = createNodeTransport({ baseUrl: baseUrl(), interceptors });
+    transports.push(transport);
+    return createClients(transport);
+  };
+  const access = createAccess(() => clients().access);
+  return { access, clients, seen };
+}
+
+const follow = (link: string) => {
+  address = new URL(link);
+};
+
+it("a link lets in, and its code is out of the address before the first call", async () => {
+  follow(bastion.createLink());
+  const { access, seen } = openTab();
+  await access.check();
+  expect(access.state).toMatchObject({ kind: "in", who: { roles: ["operator", "auditor", "admin"], node: "test" } });
+  expect(seen).toEqual(["RedeemCode at no fragment", "WhoAmI at no fragment"]);
+  expect(storedToken()).not.toBe(bastion.token);
+  expect([...kept.values()]).toEqual([storedToken()]);
+});
+
+it("a tab without a link is told how to get one, and one with a used link that it is used", async () => {
+  const { access } = openTab();
+  await access.check();
+  expect(access.state).toEqual({ kind: "out", why: "no-link" });
+  const link = bastion.createLink();
+  follow(link);
+  await access.check();
+  expect(access.state.kind).toBe("in");
+  kept.clear(); // another tab
+  follow(link);
+  const other = openTab();
+  await other.access.check();
+  expect(other.access.state).toEqual({ kind: "out", why: "link-used" });
+});
+
+it("a used link does not put out who is in", async () => {
+  const link = bastion.createLink();
+  follow(link);
+  const { access } = openTab();
+  await access.check();
+  const token = storedToken();
+  follow(link);
+  await access.check();
+  expect(access.state.kind).toBe("in");
+  expect(storedToken()).toBe(token);
+});
+
+it("a code is not lost when the server does not answer at first", async () => {
+  follow(bastion.createLink());
+  let url = "http://127.0.0.1:1";
+  const { access } = openTab(() => url);
+  await access.check();
+  expect(access.state.kind).toBe("unreachable");
+  url = bastion.url;
+  await access.check();
+  expect(access.state.kind).toBe("in");
+});
+
+it("a token that the server no longer knows ends the access, whichever call finds out", async () => {
+  for (const kind of ["unary", "stream"]) {
+    follow(bastion.createLink());
+    const { access, clients } = openTab();
+    await access.check();
+    kept.set("bartizan.token", "nobody-has-this-token");
+    const { sessions } = clients();
+    if (kind === "unary") await expect(sessions.listSessions({})).rejects.toThrow();
+    else await expect(sessions.watchSessions({})[Symbol.asyncIterator]().next()).rejects.toThrow();
+    await until(() => access.state.kind === "out", "the page knows");
+    expect(storedToken()).toBe("");
+  }
+});
