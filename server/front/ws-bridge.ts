@@ -21,6 +21,8 @@ const windowBytes = 512 * 1024;
 const headersWithinMs = 5_000;
 const closeWithinMs = 5_000;
 
+const lastWordMark = Buffer.from("heard");
+
 const closeCodes = { done: 1000, stopping: 1012, malformed: 4400, silent: 4408 } as const;
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer, peer: Peer) => void;
@@ -173,8 +175,9 @@ function carrierOf(
       new Promise((resolve) => {
         if (socket.readyState !== socket.OPEN) return resolve();
         socket.once("close", () => resolve());
-        socket.once("pong", () => resolve());
-        socket.ping();
+        // Its payload comes back with the pong (RFC 6455, 5.5.3): the keep-alive's pongs have none.
+        socket.on("pong", (data) => data.equals(lastWordMark) && resolve());
+        socket.ping(lastWordMark);
       }),
     finish(last) {
       gone = () => {};
