@@ -20,9 +20,59 @@ export class Complaint extends Error {
 export function complaintOf(error: unknown, server: string): Complaint {
   if (error instanceof Complaint) return error;
   const fault = faultOf(error);
+  if (fault.word === "connection") {
+    const known = knownTrouble(fault.message, server);
+    if (known !== undefined) return known;
+  }
   const message = printable(fault.message) || fault.word;
   const hint = printable(fault.hint) || hintFor(fault, server);
   return new Complaint(message, hint, faultExitCode(fault));
+}
+
+/** A session that was there before the line was lost, and is not there now; undefined for any other error. */
+export function goneComplaint(error: unknown): Complaint | undefined {
+  if (faultOf(error).word !== "not-found") return undefined;
+  return new Complaint(
+    "The server was restarted, or your shell has ended; it is gone.",
+    "`bartizan sessions --all` shows what there is, and what ended lately.",
+    exitCodes.connection,
+  );
+}
+
+/** What Node says about connections, in words that say what to do. */
+function knownTrouble(message: string, server: string): Complaint | undefined {
+  const trouble = (what: string, todo: string) => new Complaint(what, todo, exitCodes.connection);
+  if (/self-signed certificate|unable to (verify the first|get (local )?issuer) certificate/.test(message)) {
+    return trouble(
+      `The certificate of ${server} is signed by nobody whom this machine knows.`,
+      "--ca FILE names a PEM file with the certificate to trust; ask this bastion's admin for it.",
+    );
+  }
+  if (message.includes("does not match certificate's altnames")) {
+    return trouble(
+      `The certificate of ${server} is for other names.`,
+      "Write the server's address with a name that its certificate has.",
+    );
+  }
+  if (/wrong version number|packet length too long/i.test(message)) return trouble(...wrongScheme(server));
+  if (/stream closed with error code (CANCEL|NGHTTP2_(CANCEL|REFUSED_STREAM|ENHANCE_YOUR_CALM))/i.test(message)) {
+    return trouble(
+      `The server at ${server} is busy or refused the connection.`,
+      "Try again in a moment; if it stays so, its log or `bartizan doctor` has the cause.",
+    );
+  }
+  return undefined;
+}
+
+/** What to say where a server speaks TLS and was asked without, or the other way round: what happened, and what to do. */
+export function wrongScheme(server: string): [what: string, todo: string] {
+  const { protocol, host } = new URL(server);
+  return protocol === "https:"
+    ? [`The server at ${host} speaks no TLS.`, `Write http://${host} (--server or BARTIZAN_SERVER).`]
+    : [
+        `The server at ${host} speaks only TLS.`,
+        `Write https://${host} (--server or BARTIZAN_SERVER), with --ca FILE for a certificate of its own.`,
+      ];
 }
 
 function hintFor(fault: CallFault, server: string): string {

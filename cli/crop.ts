@@ -13,9 +13,10 @@ export interface Crop extends Disposable {
   resize(size: Size): void;
   /**
    * What to send to a window of `window` so that it shows the screen, changed rows only; "" when nothing changed.
-   * `notice` is written into the last line when the screen leaves one free or is cut anyway.
+   * `notice` is written into the last line when the screen leaves one free or is cut anyway, and with `urgent` also
+   * over the last line of a screen that fits exactly.
    */
-  draw(window: Size, notice: (cropped: boolean) => string): string;
+  draw(window: Size, notice: (cropped: boolean) => string, urgent?: boolean): string;
   /** The next `draw` draws everything: the window was changed by others. */
   forget(): void;
 }
@@ -82,7 +83,7 @@ export function openCrop(size: Size): Crop {
       shown = [];
       shownWindow = "";
     },
-    draw(window, notice) {
+    draw(window, notice, urgent = false) {
       const cropped = window.cols < terminal.cols || window.rows < terminal.rows;
       const noticed = cropped || window.rows > terminal.rows;
       const rows = Math.max(1, Math.min(terminal.rows, noticed ? window.rows - 1 : window.rows));
@@ -93,6 +94,8 @@ export function openCrop(size: Size): Crop {
       const lines = Array.from({ length: rows }, (_, y) => row(top + y, left, cols));
       if (noticed) {
         while (lines.length < window.rows - 1) lines.push("");
+      } else if (urgent) lines.pop();
+      if (noticed || urgent) {
         lines.push(`\x1b[7m${notice(cropped).slice(0, Math.max(0, window.cols - 1))}\x1b[m`);
       }
       const key = `${window.cols}x${window.rows}`;

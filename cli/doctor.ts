@@ -8,6 +8,7 @@ import { callTimeoutMs, findToken, serverAddress, tokenFile } from "./api.ts";
 import { complaintOf } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { complaintAfterLook } from "./other-scheme.ts";
 import { table } from "./table.ts";
 import { stdinIsTty, stdoutIsTty } from "./tty.ts";
 
@@ -111,7 +112,7 @@ async function server(frame: Frame): Promise<Finding[]> {
       ok("sessions", String(me.sessions)),
     ];
   } catch (error) {
-    const { message, hint } = complaintOf(error, address);
+    const { message, hint } = await complaintAfterLook(error, address);
     return [fail("server", `${address} ${message}`.trim(), hint)];
   }
 }

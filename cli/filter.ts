@@ -10,7 +10,13 @@ export interface OutputFilter {
   feed(bytes: Uint8Array): Uint8Array;
 }
 
+export interface OutputFilterOptions {
+  /** Titles and the full reset go too: whoever shows the pipe's bytes has a screen and a title of his own. */
+  readonly forPipe?: boolean;
+}
+
 const esc = 0x1b;
+const fullReset = 0x63;
 /** Longer sequences are no sequences that somebody needs; they are dropped to their end. */
 const longestCsi = 256;
 const longestTitle = 256;
@@ -29,7 +35,7 @@ const designators = new Set([..."()*+-./"].map((char) => char.charCodeAt(0)));
  * inside of sequences act at once, CAN and SUB end any sequence, malformed UTF-8 is left out. C1 controls written as
  * UTF-8 are turned into their ESC form and judged as that.
  */
-export function createOutputFilter(): OutputFilter {
+export function createOutputFilter({ forPipe = false }: OutputFilterOptions = {}): OutputFilter {
   let state: State = "text";
   let sequence: number[] = [];
   let tooLong = false;
@@ -78,6 +84,7 @@ export function createOutputFilter(): OutputFilter {
 
   /** OSC 0 and 2 set a title: shown as plain text of a bounded length. All other OSC are dropped. */
   function title() {
+    if (forPipe) return;
     const text = new TextDecoder().decode(Uint8Array.from(sequence));
     const match = /^[02];(.*)$/s.exec(text);
     if (match === null) return;
@@ -96,7 +103,7 @@ export function createOutputFilter(): OutputFilter {
       state = "escape-more";
       keep(byte, longestCsi);
     } else {
-      if (allowedEscapes.has(byte)) emit([esc, byte]);
+      if (allowedEscapes.has(byte) && !(forPipe && byte === fullReset)) emit([esc, byte]);
       enter("text");
     }
   }

@@ -3,12 +3,13 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
-import { complaintLines, complaintOf } from "./complaint.ts";
+import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { createFrame, type Frame } from "./frame.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
+import { complaintAfterLook } from "./other-scheme.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
@@ -16,6 +17,8 @@ import { watchCommand } from "./watch.ts";
 
 const program = new Command("bartizan");
 const frame = createFrame(surroundings(), () => program.opts<ApiFlags>());
+// A reader of stderr that is gone (`2>&1 | head -1`) must not end the command before it has cleaned up.
+process.stderr.on("error", () => {});
 const code = await run(process.argv.slice(2));
 // A terminal that takes nothing would hold an exit up for ever; a signal's own end does not wait for it.
 if (frame.output.busy && code > 128 && code < 160) process.kill(process.pid, code - 128);
@@ -35,7 +38,7 @@ async function run(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     // `bartizan sessions | head`: the reader has seen enough.
     if ((error as NodeJS.ErrnoException).code === "EPIPE") return exitCodes.ok;
-    const complaint = complaintOf(error, whichServer(frame));
+    const complaint = await complaintAfterLook(error, whichServer(frame));
     process.stderr.write(complaintLines(complaint));
     return complaint.exitCode;
   }

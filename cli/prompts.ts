@@ -20,7 +20,10 @@ export async function askOnTerminal(
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Answer> {
-  for (const text of [prompt.title, prompt.instructions]) {
+  const [only, ...others] = prompt.questions;
+  // A lone "Password" under the title "Password for ann@host" is one question, not two.
+  const asksTitle = only !== undefined && others.length === 0 && startsWith(prompt.title, bare(only.label));
+  for (const text of [asksTitle ? "" : prompt.title, prompt.instructions]) {
     for (const line of text.split("\n")) if (line.trim() !== "") say(`${printable(line)}\r\n`);
   }
   if (prompt.kind === PromptKind.HOST_KEY) {
@@ -36,9 +39,22 @@ export async function askOnTerminal(
   }
   const answers: string[] = [];
   for (const question of prompt.questions) {
-    answers.push(await readLine(`${printable(question.label).trimEnd()} `, question.echo, keys, say, signal));
+    const label = asLabel(asksTitle ? prompt.title : question.label);
+    answers.push(await readLine(label, question.echo, keys, say, signal));
   }
   return { promptId: prompt.id, accepted: true, answers };
+}
+
+const bare = (label: string) => label.trim().replace(/:$/, "");
+
+function startsWith(title: string, label: string): boolean {
+  return label !== "" && !title.includes("\n") && title.toLowerCase().startsWith(label.toLowerCase());
+}
+
+/** Ends with its own punctuation, or with a colon. */
+function asLabel(text: string): string {
+  const label = printable(text.trim());
+  return label === "" || /[:?>\])]$/.test(label) ? `${label} ` : `${label}: `;
 }
 
 /** One line typed in raw mode: backspace and Ctrl-U work, other control characters are ignored. */

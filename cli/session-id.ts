@@ -26,9 +26,11 @@ export function pickSession(sessions: readonly SessionInfo[], given: string): st
   const [one, ...more] = live.length > 0 ? live : all;
   if (one === undefined) return given;
   if (more.length === 0) return one.id;
-  const ids = [one, ...more].map((session) => printable(session.id)).slice(0, 5);
+  const fitting = [one, ...more];
+  const ids = fitting.slice(0, 5).map((session) => printable(session.id));
+  const rest = fitting.length > ids.length ? ` and ${fitting.length - ids.length} more` : "";
   throw new Complaint(
-    `"${printable(given)}" begins several ids: ${ids.join(", ")}`,
+    `"${printable(given)}" is ambiguous: it begins ${fitting.length} ids: ${ids.join(", ")}${rest}`,
     "Give more of it.",
     exitCodes.usage,
   );

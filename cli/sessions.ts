@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { endCause } from "../proto/client/events.ts";
+import { isLostCall } from "../proto/client/faults.ts";
 import { printable } from "../proto/client/printable.ts";
 import {
   ListSessionsResponseSchema,
@@ -10,6 +11,7 @@ import {
   WatchSessionsResponseSchema,
 } from "../proto/gen/bartizan/v1/session_pb.ts";
 import { callTimeoutMs } from "./api.ts";
+import { Complaint } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
 import { type Column, table } from "./table.ts";
@@ -72,19 +74,29 @@ async function follow(frame: Frame, options: SessionsOptions): Promise<number> {
   using api = frame.api();
   const life = new AbortController();
   using _ = onSignals(() => life.abort());
+  let answered = false;
   try {
     for await (const message of api.clients.sessions.watchSessions({}, { signal: life.signal, timeoutMs: 0 })) {
+      answered = true;
       if (options.json) await frame.printJson(WatchSessionsResponseSchema, message);
       else if (message.event.case === "snapshot") {
         await frame.print(table(columns, message.event.value.sessions, frame.paint));
       } else if (message.event.case === "changed") await frame.print(changeLine(message.event.value));
     }
   } catch (error) {
-    if (!life.signal.aborted) throw error;
+    if (!life.signal.aborted) throw answered && isLostCall(error) ? lostComplaint() : error;
   } finally {
     life.abort();
   }
   return exitCodes.ok;
+}
+
+function lostComplaint(): Complaint {
+  return new Complaint(
+    "The connection to the server was lost.",
+    "The same command starts again.",
+    exitCodes.connection,
+  );
 }
 
 function changeLine(session: SessionInfo): string {

@@ -4,6 +4,7 @@ import type { SessionClient } from "../proto/client/clients.ts";
 import { printable } from "../proto/client/printable.ts";
 import { openShell, type ShellOptions } from "../proto/client/shell.ts";
 import { createAlternateScreenWatch } from "./alternate-screen.ts";
+import { goneComplaint } from "./complaint.ts";
 import { createEscapeFilter, type EscapeAction, escapeHelp } from "./escapes.ts";
 import { exitCodes, signalExitCode } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
@@ -66,6 +67,8 @@ export async function terminalShell(
 
   let lostAtMs = 0;
   let toldLoss = false;
+  /** Left in the middle of a line, so the local prompt needs one of its own. */
+  let stepped = false;
   const tellLoss = () => {
     if (line !== "away" || toldLoss) return;
     toldLoss = true;
@@ -73,6 +76,7 @@ export async function terminalShell(
   };
 
   const act = (action: EscapeAction) => {
+    stepped = action !== "help";
     if (action === "help") say(`\r\n${escapeHelp.join("\r\n")}\r\n`);
     else if (action === "hang-up") hangUp(exitCodes.connection);
     else {
@@ -99,7 +103,7 @@ export async function terminalShell(
     alternate.feed(bytes);
     frame.output.write(bytes).then(
       () => shell.ack(end),
-      () => hangUp(signalExitCode("HUP")),
+      (error) => hangUp(signalExitCode((error as NodeJS.ErrnoException).code === "EPIPE" ? "PIPE" : "HUP")),
     );
   };
 
@@ -163,9 +167,12 @@ export async function terminalShell(
           return left ?? { kind: "ended", cause: event.cause };
       }
     }
+  } catch (error) {
+    throw sessionId === "" ? error : (goneComplaint(error) ?? error);
   } finally {
     clearTimeout(resizing);
     question.abort();
+    if (stepped && !alternate.entered) say("\r\n");
     await Promise.race([frame.output.drained(), new Promise((resolve) => setTimeout(resolve, hangUpMs).unref())]);
   }
   return left ?? { kind: "left", exitCode: exitCodes.connection };

@@ -3,9 +3,10 @@
 import { Command } from "commander";
 import type { EndCause } from "../proto/client/events.ts";
 import type { ShellOptions } from "../proto/client/shell.ts";
-import { Complaint, complaintOf } from "./complaint.ts";
+import { Complaint } from "./complaint.ts";
 import { exitCodes, shellExitCode } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { complaintAfterLook } from "./other-scheme.ts";
 import { resolveSession } from "./session-id.ts";
 import { pipeShell } from "./shell-pipe.ts";
 import { terminalShell } from "./shell-terminal.ts";
@@ -69,7 +70,7 @@ async function shell(frame: Frame, target: string | undefined, flags: ShellFlags
     return shellExitCode(end.cause);
   } catch (error) {
     // As with ssh, 255 is: no shell could be had, whoever said so.
-    const { message, hint, exitCode } = complaintOf(error, api.server);
+    const { message, hint, exitCode } = await complaintAfterLook(error, api.server);
     throw new Complaint(message, hint, exitCode === exitCodes.usage ? exitCode : exitCodes.connection);
   }
 }

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { type AttachmentEvent, openWatch, printable, type Size } from "../proto/client/index.ts";
+import { goneComplaint } from "./complaint.ts";
 import { openCrop } from "./crop.ts";
 import { exitCodes, signalExitCode, watchExitCode } from "./exit-codes.ts";
 import { createOutputFilter } from "./filter.ts";
@@ -12,6 +13,8 @@ import { onSignals, onWindowSize, stdoutIsTty, windowSize } from "./tty.ts";
 import { endWords } from "./words.ts";
 
 const frameMs = 33; // 30 a second
+/** How long a screen without a free line says how to leave, unless output comes before. */
+const greetingMs = 3_000;
 
 export function watchCommand(frame: Frame, done: (code: number) => void): Command {
   return new Command("watch")
@@ -42,13 +45,26 @@ async function watch(frame: Frame, given: string): Promise<number> {
     if (signal !== "SIGINT") left = signalExitCode(signal.slice(3));
     life.abort();
   });
-  const events = openWatch(api.clients.sessions, { sessionId, signal: life.signal });
+  const events = untilGone(openWatch(api.clients.sessions, { sessionId, signal: life.signal }));
   const ended = stdoutIsTty()
     ? await onTerminal(frame, events, () => life.abort())
     : await toPipe(frame, events, life.signal);
   if (ended === undefined) return left;
   frame.tell(`[session ${printable(sessionId)} ${endWords(ended.cause)}]`);
   return watchExitCode(ended.cause);
+}
+
+/** Says of a session that was there and is not, what may have become of it. */
+async function* untilGone(events: AsyncIterable<AttachmentEvent>): AsyncGenerator<AttachmentEvent, void, void> {
+  let started = false;
+  try {
+    for await (const event of events) {
+      started ||= event.kind === "started";
+      yield event;
+    }
+  } catch (error) {
+    throw started ? (goneComplaint(error) ?? error) : error;
+  }
 }
 
 type EndedEvent = Extract<AttachmentEvent, { kind: "ended" }>;
@@ -59,7 +75,7 @@ async function toPipe(
   events: AsyncIterable<AttachmentEvent>,
   signal: AbortSignal,
 ): Promise<EndedEvent | undefined> {
-  const filter = createOutputFilter();
+  const filter = createOutputFilter({ forPipe: true });
   for await (const event of events) {
     if (event.kind === "output" || event.kind === "key-frame") {
       await frame.output.writeUnless(signal, filter.feed(event.bytes));
@@ -89,8 +105,11 @@ async function onTerminal(
   let title = "connecting";
   let size: Size = { cols: 80, rows: 24 };
   let state = "";
-  const notice = (cropped: boolean) =>
-    ` ${title} ${size.cols}x${size.rows}${cropped ? ", cropped to your window" : ""}${state} | q leaves `;
+  let greeting = true;
+  const notice = (cropped: boolean) => {
+    const what = `${title} ${size.cols}x${size.rows}${cropped ? ", cropped to your window" : ""}`;
+    return ` ${state || what} | q leaves `;
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let dirty = false;
   const draw = () => {
@@ -101,7 +120,7 @@ async function onTerminal(
       return;
     }
     dirty = false;
-    const text = crop.draw(windowSize(), notice);
+    const text = crop.draw(windowSize(), notice, greeting || state !== "");
     if (text !== "") frame.output.write(encoder.encode(text)).catch(leave);
     timer = setTimeout(() => {
       timer = undefined;
@@ -116,6 +135,10 @@ async function onTerminal(
     crop.forget();
     schedule();
   });
+  const greet = setTimeout(() => {
+    greeting = false;
+    schedule();
+  }, greetingMs);
 
   try {
     for await (const event of events) {
@@ -135,18 +158,23 @@ async function onTerminal(
           crop.resize(size);
           break;
         case "output":
+          greeting = false;
           await crop.write(filter.feed(event.bytes));
           break;
         case "reconnecting":
-          state = ", connection lost, trying again";
+          state = "connection lost, trying again";
           break;
         case "ended":
+          // Seen where a terminal has no alternate screen to leave.
+          state = endWords(event.cause);
+          draw();
           return event;
       }
       schedule();
     }
     return undefined;
   } finally {
+    clearTimeout(greet);
     clearTimeout(timer);
     await Promise.race([frame.output.drained(), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
   }

@@ -14,7 +14,7 @@ const underWayBytes = 262_144; // 256 KiB
 /** The contract allows 64 KiB a message; smaller ones let acks and sizes in between. */
 const chunkBytes = 32_768; // 32 KiB
 /** Acks further apart than this leave at once, nearer ones when the output pauses: the server's window is 256 KiB. */
-export const ackStepBytes = 16_384; // 16 KiB
+export const ackStepBytes = 32_768; // 32 KiB
 const ackIdleMs = 20;
 
 export interface Outbox {

@@ -247,7 +247,7 @@ describe("a shell that is over", () => {
 });
 
 describe("what a shell sends", () => {
-  it("gathers acks: one per 16 KiB, and one when the output pauses", async () => {
+  it("gathers acks: one per 32 KiB, and one when the output pauses", async () => {
     const acks: bigint[] = [];
     const client = scriptedShells(async function* (requests) {
       await next(requests);

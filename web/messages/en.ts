@@ -159,6 +159,7 @@ export const en = {
     awayHint: "The operator's connection is gone; the shell is kept for a while, and the screen is as it is.",
     size: (cols: number, rows: number) => `${cols} × ${rows}`,
     back: "Back to the sessions",
+    backToWall: "Back to the wall",
     missingTitle: "There is no such session",
     missing: "It ended, or you may not see it. The list shows those you may see.",
     kickedYou: (by: string) => `${by} took you off this session`,

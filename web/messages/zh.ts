@@ -154,6 +154,7 @@ export const zh: Messages = {
     awayHint: "操作员的连接已断开；终端会保留一段时间，屏幕为当前画面。",
     size: (cols, rows) => `${cols} × ${rows}`,
     back: "返回会话列表",
+    backToWall: "返回监视墙",
     missingTitle: "没有这个会话",
     missing: "它已结束，或您无权查看。列表中是您可以查看的会话。",
     kickedYou: (by) => `${by} 将您移出了此会话`,

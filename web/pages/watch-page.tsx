@@ -29,6 +29,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   // An image says its name; in screen reader mode the lines inside are to be read.
   const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const list = useSyncExternalStore(feed.subscribe, () => feed.state);
+  const [fromWall] = useState(() => (history.state as { from?: unknown } | null)?.from === "wall");
   const box = useRef<HTMLDivElement>(null);
   const [round, setRound] = useState(0);
   const [kicked, setKicked] = useState<SessionInfo>();
@@ -45,8 +46,14 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   return (
     <Box display="flex" h="100%" style={{ flexDirection: "column" }}>
       <Group px="md" py={8} gap="sm" style={{ borderBottom: "1px solid var(--mantine-color-default-border)" }}>
-        <Tooltip label={words.watch.back}>
-          <ActionIcon component={Link} href="/sessions" variant="subtle" color="gray" aria-label={words.watch.back}>
+        <Tooltip label={fromWall ? words.watch.backToWall : words.watch.back}>
+          <ActionIcon
+            component={Link}
+            href={fromWall ? "/wall" : "/sessions"}
+            variant="subtle"
+            color="gray"
+            aria-label={fromWall ? words.watch.backToWall : words.watch.back}
+          >
             <Icon name="back" />
           </ActionIcon>
         </Tooltip>

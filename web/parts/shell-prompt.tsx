@@ -16,7 +16,7 @@ export interface ShellPromptProps {
 }
 
 export function ShellPrompt({ tab, open: { prompt, untilMs } }: ShellPromptProps) {
-  const words = useWords().shell.prompt;
+  const { prompt: words, shortcuts } = useWords().shell;
   const seconds = useSecondsUntil(untilMs);
   const target = printable(tab.state.target, 60);
   const giveUp = () => tab.answer(undefined);
@@ -27,7 +27,7 @@ export function ShellPrompt({ tab, open: { prompt, untilMs } }: ShellPromptProps
       onClose={giveUp}
       transitionProps={{ duration: 0 }}
       returnFocus={false}
-      closeButtonProps={{ "aria-label": words.cancel }}
+      closeButtonProps={{ "aria-label": shortcuts.close }}
       title={titleOf(words, prompt, target)}
       closeOnClickOutside={false}
       centered

@@ -119,9 +119,9 @@ export function CloseQuestion({ tab, onClose, onCancel }: CloseQuestionProps) {
 }
 
 function Dialog({ title, onClose, children }: { title: string; onClose(): void; children: ReactNode }) {
-  const cancel = useWords().shell.close.cancel;
+  const close = useWords().shell.shortcuts.close;
   return (
-    <Modal opened onClose={onClose} title={title} centered size="lg" closeButtonProps={{ "aria-label": cancel }}>
+    <Modal opened onClose={onClose} title={title} centered size="lg" closeButtonProps={{ "aria-label": close }}>
       <Stack gap="md" data-testid="question">
         {children}
       </Stack>

@@ -18,7 +18,7 @@ export interface TerminalSettingsDialogProps {
 }
 
 export function TerminalSettingsDialog({ opened, onClose, store }: TerminalSettingsDialogProps) {
-  const words = useWords().shell.settings;
+  const { settings: words, shortcuts } = useWords().shell;
   const settings = useSyncExternalStore(store.subscribe, store.get);
   const coloursId = useId();
   const number = (name: "fontSizePx" | "scrollbackLines") => (value: number | string) => {
@@ -38,7 +38,7 @@ export function TerminalSettingsDialog({ opened, onClose, store }: TerminalSetti
       onClose={onClose}
       title={words.title}
       centered
-      closeButtonProps={{ "aria-label": words.done }}
+      closeButtonProps={{ "aria-label": shortcuts.close }}
     >
       <Stack gap="md">
         <NumberInput

@@ -33,7 +33,7 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
       type="button"
       ref={tile}
       className="wall-tile"
-      onClick={() => navigate(`/watch/${encodeURIComponent(session.id)}`)}
+      onClick={() => navigate(`/watch/${encodeURIComponent(session.id)}`, { state: { from: "wall" } })}
       data-testid="tile"
       data-session={session.id}
       data-phase={state?.phase ?? "paused"}
