@@ -55,6 +55,12 @@ function knownTrouble(message: string, server: string): Complaint | undefined {
     );
   }
   if (/wrong version number|packet length too long/i.test(message)) return trouble(...wrongScheme(server));
+  if (message === "Protocol error") {
+    return trouble(
+      `What listens at ${server} is no bartizan: it does not speak HTTP/2.`,
+      "Look at the address; a proxy in between has to pass HTTP/2 on.",
+    );
+  }
   if (/stream closed with error code (CANCEL|NGHTTP2_(CANCEL|REFUSED_STREAM|ENHANCE_YOUR_CALM))/i.test(message)) {
     return trouble(
       `The server at ${server} is busy or refused the connection.`,

@@ -14,7 +14,18 @@ export async function complaintAfterLook(error: unknown, server: string): Promis
   const complaint = complaintOf(error, server);
   if (error instanceof Complaint || faultOf(error).word !== "connection" || !URL.canParse(server)) return complaint;
   const other = server.startsWith("https:") ? answersInClear : answersTls;
+  using _ = lastWordsIgnored();
   return (await other(new URL(server))) ? new Complaint(...wrongScheme(server), exitCodes.connection) : complaint;
+}
+
+/**
+ * Connect's manager of HTTP/2 connections gives up its listener before a connection that broke on foreign bytes has
+ * emitted its error. The command is over by then, so that error is no news, and must not end the process with a trace.
+ */
+function lastWordsIgnored(): Disposable {
+  const ignore = () => {};
+  process.on("uncaughtException", ignore);
+  return { [Symbol.dispose]: () => void process.off("uncaughtException", ignore) };
 }
 
 function answersTls(url: URL): Promise<boolean> {

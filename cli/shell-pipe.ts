@@ -105,9 +105,9 @@ async function hangUpAnew(client: SessionClient, sessionId: string): Promise<voi
     reconnect: false,
     signal,
   });
-  shell.hangUp();
   try {
-    for await (const _ of shell.events);
+    // Asked for before the start, it would be the call that is given up.
+    for await (const { kind } of shell.events) if (kind === "started") shell.hangUp();
   } catch {
     // The server is away, or the session is over.
   }

@@ -167,6 +167,7 @@ async function onTerminal(
         case "ended":
           // Seen where a terminal has no alternate screen to leave.
           state = endWords(event.cause);
+          clearTimeout(timer);
           draw();
           return event;
       }

@@ -90,6 +90,7 @@ export function openTerminal(box: HTMLElement, options: TerminalOptions): Termin
     disableStdin: operator === undefined,
     fontFamily: terminalFont,
     fontSize: settings.fontSizePx,
+    lineHeight: 1.1, // at 1 some fonts lose the underscore below the line
     cursorBlink: operator !== undefined && settings.blinkingCursor,
     cursorInactiveStyle: "outline",
     scrollback: operator === undefined ? 0 : settings.scrollbackLines,

@@ -1,12 +1,15 @@
-/** Watches every live session and kicks the one whose screen shows a forbidden word: `node forbidden-word.ts WORD`. */
-import { createClients, openWatch } from "bartizan/client";
+/** Kicks who shows a word: `node_modules/.bin/node -C bartizan-source docs/examples/forbidden-word.ts WORD` */
+import { readFileSync } from "node:fs";
+import { createClients, faultOf, openWatch, printable } from "bartizan/client";
 import { createNodeTransport } from "bartizan/client/node";
 
 const word = process.argv[2] ?? "forbidden";
 const baseUrl = process.env.BARTIZAN_SERVER ?? "http://127.0.0.1:7322";
-using transport = createNodeTransport({ baseUrl, token: process.env.BARTIZAN_TOKEN ?? "" });
+const ownToken = () => readFileSync(`${process.env.HOME}/.local/state/bartizan/token`, "utf8").trim();
+using transport = createNodeTransport({ baseUrl, token: () => process.env.BARTIZAN_TOKEN ?? ownToken() });
 const { sessions } = createClients(transport);
 const watched = new Set<string>();
+const tell = (what: string) => (error: unknown) => console.error(`${what}: ${printable(faultOf(error).message)}`);
 
 async function guard(sessionId: string): Promise<void> {
   const decoder = new TextDecoder(); // keeps a character that is split between two messages
@@ -18,18 +21,19 @@ async function guard(sessionId: string): Promise<void> {
     seen = (seen + text).slice(-4096 - word.length);
     if (!seen.includes(word)) continue;
     const { tookMs } = await sessions.kick({ sessionId, reason: `"${word}" on the screen` });
-    console.log(`kicked ${sessionId} after ${tookMs.toFixed(1)} ms`);
-    return;
+    return console.log(`kicked ${sessionId} after ${tookMs.toFixed(1)} ms`);
   }
 }
-
-for await (const { event } of sessions.watchSessions({})) {
-  const changed = event.case === "snapshot" ? event.value.sessions : event.case === "changed" ? [event.value] : [];
-  for (const { id, ended } of changed) {
-    if (ended !== undefined || watched.has(id)) continue;
-    watched.add(id);
-    guard(id)
-      .catch((error) => console.error(`${id}: ${error}`))
-      .finally(() => watched.delete(id));
+try {
+  for await (const { event } of sessions.watchSessions({})) {
+    const changed = event.case === "snapshot" ? event.value.sessions : event.case === "changed" ? [event.value] : [];
+    for (const { id } of changed.filter((each) => each.ended === undefined && !watched.has(each.id))) {
+      watched.add(id);
+      const watching = guard(id).catch(tell(id));
+      void watching.finally(() => watched.delete(id));
+    }
   }
+} catch (error) {
+  tell(baseUrl)(error);
+  process.exit(1);
 }

@@ -68,6 +68,8 @@ function withWideWindow(manager: Http2SessionManager): SessionManager {
       const { session } = stream;
       if (session !== undefined && !widened.has(session)) {
         widened.add(session);
+        // Connect takes its own listener back before the session is quite over: an error then would end the process.
+        session.on("error", () => {});
         session.setLocalWindowSize(sessionWindowBytes);
       }
       return stream;

@@ -46,7 +46,7 @@ export async function* shell(
   const opening = openOrFind(start, caller, prompter, call.signal, needs);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
-  readRequests(incoming, prompter, opening, call.end).catch(call.end);
+  readRequests(incoming, prompter, opening, start.shell.case === "target", call.end).catch(call.end);
   if (start.shell.case === "target")
     yield response({
       case: "notice",
@@ -115,6 +115,7 @@ async function readRequests(
   incoming: AsyncIterator<ShellRequest>,
   prompter: Prompter,
   opening: Promise<Attachment>,
+  isNew: boolean,
   fail: (error: unknown) => void,
 ): Promise<void> {
   const early = createTypedAhead();
@@ -132,7 +133,7 @@ async function readRequests(
     if (event.case === "answer") prompter.answer(event.value);
     else if (event.case === "ping") open?.ping(event.value.id);
     else if (open !== undefined) toKeyboard(event, open, fail);
-    else if (event.case === "hangUp")
+    else if (event.case === "hangUp" && isNew)
       throw new BartizanFault("login-abandoned", "You hung up before the shell was open.");
     else early.keep(event);
   }

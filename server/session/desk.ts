@@ -9,7 +9,7 @@ import { Viewer } from "./viewer.ts";
 const waitAboveBytes = 256 * 1024;
 /** ... until it lacks no more than this: far enough below to go on in strides, near enough that nothing runs dry. */
 const goOnBelowBytes = 192 * 1024;
-/** An interrupt key drops what waits for the operator when it is more than this. */
+/** An interrupt key drops what waits for the operator when the target waits for him, or when it is more than this. */
 const dropOnInterruptBytes = 64 * 1024;
 
 /** One attachment as the desk keeps it. */
@@ -37,6 +37,8 @@ export interface DeskNeeds {
   readonly atMs: () => number;
   readonly keyFrame: () => Promise<KeyFrame>;
   readonly size: () => TermSize;
+  /** Output pauses only because the session itself holds it up. */
+  readonly heldUp: () => boolean;
   /** Who is attached, or who has the keyboard, has changed. */
   readonly onChange: () => void;
   /** An event of the desk's own (joined, left) at this point of the output. */
@@ -74,11 +76,11 @@ export class Desk {
 
   /** A new seat; an operator's takes the keyboard, and the stream that had it ends "taken-over". */
   sit(who: Principal, role: Role, acks: boolean, fromOffset: number): Seat {
-    const { clock, keyFrame, size } = this.#needs;
+    const { clock, keyFrame, size, heldUp } = this.#needs;
     const id = randomBytes(9).toString("base64url") as AttachmentId;
     // A repaint costs a viewer about 8 bytes a cell: what is worth queueing grows with it.
     const boundBytes = () => Math.max(64 * 1024, 8 * size().cols * size().rows);
-    const viewer = new Viewer({ clock, keyFrame, boundBytes: role === "watcher" ? boundBytes : undefined });
+    const viewer = new Viewer({ clock, keyFrame, heldUp, boundBytes: role === "watcher" ? boundBytes : undefined });
     const seat: Seat = {
       attached: { id, who, role, sinceMs: clock.wallMs() },
       viewer,
@@ -170,10 +172,9 @@ export class Desk {
 
   /** The operator hit a key that interrupts: he wants the end of the flood, not the rest of it. */
   interrupt(seat: Seat): void {
-    if (seat.viewer.waitingBytes <= dropOnInterruptBytes) return;
-    seat.viewer.skip();
-    seat.ackedOffset = this.#publishedOffset;
-    this.#operatorMoved(seat);
+    if (this.#ready === undefined && seat.viewer.waitingBytes <= dropOnInterruptBytes) return;
+    seat.viewer.skipUntilSettled();
+    this.#goOn();
   }
 
   #dismiss(seat: Seat, cause: EndCause): void {
@@ -186,7 +187,9 @@ export class Desk {
   }
 
   #lackingBytes(): number {
-    return this.#keyboard === undefined ? 0 : this.#publishedOffset - this.#keyboard.ackedOffset;
+    // One who is to get a key frame lacks nothing that the target would have to wait for.
+    if (this.#keyboard === undefined || this.#keyboard.viewer.lagging) return 0;
+    return this.#publishedOffset - this.#keyboard.ackedOffset;
   }
 
   #operatorMoved(seat: Seat): void {

@@ -62,6 +62,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   #ended: SessionInfo["ended"];
   #told: readonly Told[] = [];
   #inputUnderWayBytes = 0;
+  #screenWaits = false;
   #grace: Disposable | undefined;
 
   constructor(needs: HeldSessionNeeds) {
@@ -75,6 +76,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       atMs: () => this.#atMs(),
       keyFrame: () => needs.screen.keyFrame(),
       size: () => this.#size,
+      heldUp: () => this.#screenWaits,
       onChange: () => this.#deskChanged(),
       announce: (kind, who) => this.#announce(kind, who),
     });
@@ -122,7 +124,13 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** From `hold`: undefined, or what the target has to wait for. Never rejects. */
   ready(signal: AbortSignal): Promise<void> | undefined {
     const operator = this.#desk.operatorReady();
-    const screen = this.#needs.screen.ready(signal)?.catch(() => {});
+    const screen = this.#needs.screen.ready(signal)?.then(
+      () => {
+        this.#screenWaits = false;
+      },
+      () => {},
+    );
+    this.#screenWaits = screen !== undefined;
     return operator === undefined || screen === undefined ? (operator ?? screen) : this.#both(operator, screen);
   }
 

@@ -8,6 +8,9 @@ const messageBytes = 64 * 1024;
 const mergeMs = 8;
 /** ... unless this much waits already. */
 const mergeBytes = 16 * 1024;
+/** After an interrupt output counts as over when it pauses this long, or when the limit is reached. */
+const settleMs = 50;
+const settleWithinMs = 10_000;
 /** What an item costs beside its bytes. */
 const itemBytes = 200;
 /** Small pieces are joined as they come once so many items wait. */
@@ -31,6 +34,8 @@ export interface ViewerOptions {
   /** More waiting output than this makes a watcher lag; undefined: lossless (the operator, who slows the target). */
   readonly boundBytes: (() => number) | undefined;
   readonly keyFrame: () => Promise<KeyFrame>;
+  /** True while output pauses only because the session itself holds it up. */
+  readonly heldUp?: () => boolean;
 }
 
 /** Pushing never waits; taking waits for something to take. One reader. */
@@ -46,6 +51,8 @@ export class Viewer {
   #frame: Promise<KeyFrame> | undefined;
   #skippedBytes = 0;
   #frameAtMs = Number.NEGATIVE_INFINITY;
+  #settledAtMs = Number.NEGATIVE_INFINITY;
+  #settleLimitMs: number | undefined;
   #tookAtMs = Number.NEGATIVE_INFINITY;
   #promptUntilMs = Number.NEGATIVE_INFINITY;
   #lastTaken = false;
@@ -72,6 +79,8 @@ export class Viewer {
   #pushOutput(item: Output): void {
     if (this.#lagging) {
       this.#skippedBytes += item.bytes.length;
+      if (this.#settleLimitMs !== undefined)
+        this.#settledAtMs = Math.min(this.#settleLimitMs, this.#options.clock.monotonicMs() + settleMs);
       return;
     }
     const before = this.#items.at(-1);
@@ -109,11 +118,25 @@ export class Viewer {
     this.#lagging = true;
   }
 
+  /** As `skip`, and again and again until output pauses for 50 ms, or for 10 s at most: key frames alone till then. */
+  skipUntilSettled(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#settledAtMs = nowMs + settleMs;
+    this.#settleLimitMs = nowMs + settleWithinMs;
+    this.skip();
+    this.#notify();
+  }
+
   /** Asks for a key frame of this very point; it is the next item, and what is pushed from now on follows it. */
   begin(): void {
+    this.#lagging = false;
+    this.#settleLimitMs = undefined;
+    this.#askFrame();
+  }
+
+  #askFrame(): void {
     const frame = this.#options.keyFrame();
     frame.catch(() => {});
-    this.#lagging = false;
     this.#frame = frame;
   }
 
@@ -146,6 +169,11 @@ export class Viewer {
   told(): Promise<boolean> {
     if (this.#told || this.#closed !== undefined) return Promise.resolve(this.#told);
     return new Promise((resolve) => this.#tellers.push(resolve));
+  }
+
+  /** What comes is skipped, and the next item is a key frame. */
+  get lagging(): boolean {
+    return this.#lagging;
   }
 
   /** Output waiting here. */
@@ -208,9 +236,15 @@ export class Viewer {
   }
 
   async #startFrame(): Promise<void> {
-    const gapMs = this.#frameAtMs + frameGapMs - this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    const limitMs = this.#settleLimitMs;
+    if (limitMs !== undefined && this.#options.heldUp?.()) this.#settledAtMs = Math.min(limitMs, nowMs + settleMs);
+    const settling = limitMs !== undefined && nowMs < this.#settledAtMs;
+    const gapMs = this.#frameAtMs + frameGapMs - nowMs;
     if (gapMs > 0 && this.#last === undefined) await this.#moved(gapMs);
-    else this.begin();
+    else if (!settling || this.#last !== undefined) this.begin();
+    else if (this.#skippedBytes > 0) this.#askFrame();
+    else await this.#moved(this.#settledAtMs - nowMs);
   }
 
   /** True at its offset even when the viewer lags again by now: then the next frame follows. A cut overtakes it. */

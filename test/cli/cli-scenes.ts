@@ -17,7 +17,10 @@ export const cooked = (terminal: string) => {
 /** A session of a program that the test plays, with an operator's CLI on it. */
 export async function withMemory(cols = 80, rows = 24) {
   const memory = createMemoryTarget({ name: "play" });
-  const bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial });
+  const bastion = await openTestBastion({
+    ...{ targets: [memory.target], dial: memory.dial },
+    config: { listen: { host: "127.0.0.1", port: 0, names: ["127.0.0.2"] } },
+  });
   const env: CliEnv = { url: bastion.url, token: bastion.token, folder: bastion.folder };
   const operator = cliInPty(["shell", "play"], env, cols, rows);
   await until(() => bastion.registry.size === 1, "the session");

@@ -30,6 +30,15 @@ describe("a watched screen in a window", () => {
     ]);
   });
 
+  it("of the same size gives its last line to an urgent notice, and takes it back", async () => {
+    using crop = openCrop({ cols: 10, rows: 3 });
+    await crop.write(encode("one\r\ntwo\r\nthree"));
+    const window = { cols: 10, rows: 3 };
+    const urgent = crop.draw(window, notice, true);
+    expect(await seen(window, urgent)).toEqual(["one", "two", "whole"]);
+    expect(await seen(window, urgent, crop.draw(window, notice))).toEqual(["one", "two", "three"]);
+  });
+
   it("that is larger stands in its corner, with the notice in the last line", async () => {
     using crop = openCrop({ cols: 10, rows: 2 });
     await crop.write(encode("one\r\ntwo"));

@@ -70,6 +70,12 @@ describe("the filter of watch", () => {
     expect(filtered(input)).toBe(output);
   });
 
+  it("leaves titles and the full reset out of a pipe, however they are written, and nothing else", () => {
+    const filter = createOutputFilter({ forPipe: true });
+    const fed = "a\x1b]0;t\x07b\x1b]2;t\x1b\\c\u009d2;t\u009cd\x1bce\x1b[!p\x1b[1mf";
+    expect(decode(filter.feed(encode(fed)))).toBe("abcde\x1b[!p\x1b[1mf");
+  });
+
   it("says the same wherever the bytes are split", () => {
     const whole = encode(
       table

@@ -82,6 +82,18 @@ describe("a complaint", () => {
     );
     expect(complaint.exitCode).toBe(1);
   });
+  it.each([
+    ["self-signed certificate; if the root CA is installed locally, try", "--ca FILE"],
+    ["unable to verify the first certificate", "--ca FILE"],
+    ["unable to get local issuer certificate", "--ca FILE"],
+    ["http/2 stream closed with error code CANCEL (0x8)", "is busy or refused the connection"],
+    ["Stream closed with error code NGHTTP2_REFUSED_STREAM", "is busy or refused the connection"],
+    ["error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:", "speaks no TLS"],
+  ])("says in words what Node says as %s", (message, words) => {
+    const complaint = complaintOf(new ConnectError(message, Code.Internal), "https://a:1");
+    expect(complaintLines(complaint)).toContain(words);
+    expect(complaint.exitCode).toBe(255);
+  });
 });
 
 describe("the way to the server", () => {
@@ -132,8 +144,13 @@ describe("the beginning of an id", () => {
     expect(pickSession(all, "abd")).toBe("n1-abd2");
     expect(pickSession(all, "n1-abe")).toBe("n1-abe3");
   });
+  it("means the live one among those that ended", () => {
+    expect(pickSession([session("n1-abc0", true), ...all, session("n1-abc9", true)], "n1-abc")).toBe("n1-abc1");
+  });
   it("is refused when it fits several, and left to the server when it fits none", () => {
-    expect(() => pickSession(all, "n1-ab")).toThrow("n1-abc1, n1-abd2");
+    expect(() => pickSession(all, "n1-ab")).toThrow('"n1-ab" is ambiguous: it begins 2 ids: n1-abc1, n1-abd2');
+    const ended = ["1", "2", "3", "4", "5", "6", "7"].map((end) => session(`n1-x${end}`, true));
+    expect(() => pickSession(ended, "x")).toThrow("n1-x5 and 2 more");
     expect(pickSession(all, "zzz")).toBe("zzz");
   });
 });

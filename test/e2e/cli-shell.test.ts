@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, openDemo } from "../../server/target/demo.ts";
 import { type CliEnv, type CliInPty, cliInPipe, cliInPty } from "../cli/cli-in-pty.ts";
 import { cooked, openCuttable, withMemory } from "../cli/cli-scenes.ts";
+import { createMemoryTarget } from "../support/memory-target.ts";
 import { openSshd } from "../support/sshd.ts";
 import { openTestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -122,8 +123,34 @@ describe("shell", () => {
     const { code, terminal } = await second.over();
     expect(code).toBe(255);
     cooked(terminal);
+    // The local prompt gets a line of its own.
+    expect(second.raw()).toMatch(/\r\n\x1b\[!p/);
     await until(() => bastion.registry.size === 0, "the session is over");
   });
+
+  it("says that the shell is gone when the server that comes back does not have it", async () => {
+    const memory = createMemoryTarget({ name: "play" });
+    const listen = { host: "127.0.0.1", port: 0, names: ["127.0.0.2"] };
+    const options = { targets: [memory.target], dial: memory.dial, principals: { ann: ["operator"] } } as const;
+    const first = await openTestBastion({ ...options, config: { listen } });
+    const { port } = first;
+    const proxy = await openCuttable("127.0.0.2", port);
+    const env: CliEnv = { url: `http://127.0.0.2:${port}`, token: "token-ann", folder: tmpdir() };
+    await using cli = cliInPty(["shell", "play"], env);
+    await until(() => first.registry.list()[0]?.attachments.length === 1, "the session");
+    await memory.pty().print("mine> ");
+    await cli.shows("mine>");
+    await proxy[Symbol.asyncDispose]();
+    memory.pty().exit({ kind: "exited", code: 0 });
+    await until(() => first.registry.size === 0, "the first one has ended it");
+    await first[Symbol.asyncDispose]();
+    await using _second = await openTestBastion({ ...options, config: { listen: { ...listen, port } } });
+    await using _proxy = await openCuttable("127.0.0.2", port);
+    const { code, terminal } = await cli.over();
+    expect(code).toBe(255);
+    cooked(terminal);
+    expect(cli.raw()).toContain("The server was restarted, or your shell has ended; it is gone.");
+  }, 30_000);
 
   it("hangs up and restores the terminal when it is terminated", async () => {
     const { bastion, operator, pty } = await withMemory();

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type CliEnv, cliInPipe, cliInPty, spawnCli } from "../cli/cli-in-pty.ts";
-import { cooked, withMemory } from "../cli/cli-scenes.ts";
+import { cooked, openCuttable, withMemory } from "../cli/cli-scenes.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { openTestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -28,7 +28,7 @@ describe("watch", () => {
     const { code, terminal } = await cli.over();
     expect(code).toBe(0);
     cooked(terminal);
-    expect(cli.screen().join("\n")).toContain("exited with 3");
+    await cli.shows("exited with 3");
     expect((await operator.over()).code).toBe(3);
   });
 
@@ -60,8 +60,30 @@ describe("watch", () => {
     const kick = await cliInPipe(["kick", id, "--reason", "freeze"], env);
     expect(kick.stdout).toContain("1 watcher was told");
     expect((await cli.over()).code).toBe(254);
-    expect(cli.screen().join("\n")).toMatch(/disconnected by \S+: freeze/);
+    await until(() => /disconnected by \S+: freeze/.test(cli.screen().join("\n")), "who and why");
     expect((await operator.over()).code).toBe(254);
+  });
+
+  it("is taken off alone by kick --attachment, and the session goes on", async () => {
+    const { bastion, env, operator, id, pty } = await withMemory();
+    await using _bastion = bastion;
+    await using _operator = operator;
+    await pty.print("hello");
+    await using cli = cliInPty(["watch", id], env);
+    await cli.shows("hello");
+    const list = JSON.parse((await cliInPipe(["sessions", "--json"], env)).stdout);
+    const attachments: { id: string; role: string }[] = list.sessions[0].attachments;
+    const watcher = attachments.find(({ role }) => role === "ROLE_WATCHER")?.id ?? "";
+    const kick = await cliInPipe(["kick", id, "--attachment", watcher, "--reason", "wrong room"], env);
+    expect(kick.stdout).toContain(`${watcher} of ${id} ended after`);
+    expect(kick.code).toBe(0);
+    expect((await cli.over()).code).toBe(254);
+    await until(() => /disconnected by \S+: wrong room/.test(cli.screen().join("\n")), "who and why");
+    await pty.print(", and on");
+    await operator.shows("hello, and on");
+    expect(pty.hungUp()).toBe(false);
+    pty.exit({ kind: "exited", code: 0 });
+    expect((await operator.over()).code).toBe(0);
   });
 
   it("cuts a screen that is larger than the window, and says so; q leaves", async () => {
@@ -81,6 +103,48 @@ describe("watch", () => {
     expect(code).toBe(0);
     cooked(terminal);
     pty.exit({ kind: "exited", code: 0 });
+    expect((await operator.over()).code).toBe(0);
+  });
+
+  it("of exactly the operator's size says how to leave until output comes, and that the line is lost", async () => {
+    const { bastion, env, operator, id, pty } = await withMemory();
+    await using _bastion = bastion;
+    await using _operator = operator;
+    await pty.print("\x1b[2J\x1b[24;1Hbottom");
+    let proxy = await openCuttable("127.0.0.2", bastion.port);
+    await using cli = cliInPty(["watch", id], { ...env, url: `http://127.0.0.2:${bastion.port}` });
+    try {
+      await cli.shows("q leaves");
+      expect(cli.screen()[23]).toContain("q leaves");
+      await pty.print("\x1b[1;1Htop");
+      await until(() => cli.screen()[23] === "bottom", "the operator's last line");
+      await proxy[Symbol.asyncDispose]();
+      await cli.shows("connection lost, trying again | q leaves");
+      expect(cli.screen()[0]).toBe("top");
+      proxy = await openCuttable("127.0.0.2", bastion.port);
+      await until(() => cli.screen()[23] === "bottom", "the line is back");
+      pty.exit({ kind: "exited", code: 3 });
+      expect((await cli.over()).code).toBe(0);
+      await until(() => cli.raw().includes("exited with 3 | q leaves"), "the last line says the end");
+      expect((await operator.over()).code).toBe(3);
+    } finally {
+      await proxy[Symbol.asyncDispose]();
+    }
+  }, 30_000);
+
+  it("into a pipe passes neither titles nor the full reset", async () => {
+    const { bastion, env, operator, id, pty } = await withMemory();
+    await using _bastion = bastion;
+    await using _operator = operator;
+    await pty.print("\x1b]0;early\x07first");
+    const watching = cliInPipe(["watch", id], env);
+    await until(() => bastion.registry.list()[0]?.attachments.length === 2, "it watches");
+    await pty.print("\x1b]2;late\x1b\\\x1bc\x1b[1mlast\r\n");
+    pty.exit({ kind: "exited", code: 0 });
+    const { stdout, code } = await watching;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/first[\s\S]*\x1b\[1mlast\r\n/);
+    expect(stdout).not.toMatch(/\x1bc|\x1b\]/);
     expect((await operator.over()).code).toBe(0);
   });
 

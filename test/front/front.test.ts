@@ -160,6 +160,8 @@ describe("the front", () => {
     for (const socket of strangers) socket.once("close", () => (open -= 1));
     await until(() => open <= 20, "those over the share are hung up on");
     await access.whoAmI({});
+    // Also for one who comes only now.
+    await stillAnswers();
     for (const socket of strangers) socket.destroy();
     await Promise.all(strangers.map(closed));
   });

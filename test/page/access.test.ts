@@ -78,7 +78,7 @@ test("a browser that prefers Chinese gets the page in Chinese, and another langu
   expect(await page.evaluate(() => document.documentElement.lang)).toBe("zh-Hans");
   await page.getByRole("link", { name: "会话" }).click();
   const empty = page.getByRole("main").getByRole("heading", { level: 2 });
-  expect(await empty.innerText()).toMatch(/\p{Script=Han}/u);
+  expect(await empty.textContent()).toMatch(/\p{Script=Han}/u);
   await page.locator("header button").last().click();
   await page.getByRole("menuitemradio", { name: "English" }).click();
   await page.getByText("Nobody has a shell open").waitFor();

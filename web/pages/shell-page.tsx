@@ -21,7 +21,7 @@ import type { ShellTab } from "../shell-tab.ts";
 import { createShellTabs, type ShellTabs, type TabsState } from "../shell-tabs.ts";
 import type { Shortcut } from "../terminal-input.ts";
 import { noModifiers } from "../terminal-keys.ts";
-import { createSettings, defaultSettings, type SettingsStore } from "../terminal-settings.ts";
+import { defaultSettings, type SettingsStore } from "../terminal-settings.ts";
 import { type ColourScheme, terminalTheme } from "../terminal-theme.ts";
 
 export interface ShellPageProps {
@@ -41,7 +41,7 @@ const bellMs = 180;
 export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const words = useWords();
   const [, navigate] = useLocation();
-  const [settings] = useState(() => createSettings(localStorage, window));
+  const { settings } = usePage();
   const scheme = useTerminalScheme(settings);
   const [dialog, setDialog] = useState<Dialog>();
   const [searching, setSearching] = useState(false);
