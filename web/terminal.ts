@@ -113,6 +113,8 @@ export function openTerminal(box: HTMLElement, options: TerminalOptions): Termin
   terminal.loadAddon(fitter);
   if (on.onLink !== undefined) terminal.loadAddon(new WebLinksAddon((_event, text) => followLink(text)));
   terminal.open(box);
+  // A terminal that never had the focus draws no cursor, unless it has been to the other screen once.
+  if (operator === undefined) terminal.write("\x1b[?1049h\x1b[?1049l");
 
   using opening = new DisposableStack();
   opening.adopt(terminal, (each) => each.dispose());
