@@ -15,7 +15,7 @@ export interface Line {
   open(again: string | undefined, from: ViewPosition | undefined, signal: AbortSignal): AsyncIterable<LineMessage>;
   /** The call has begun its view. */
   connected?(at: Beginning): void;
-  /** The call is over, whatever the reason. */
+  /** The call is over, whatever the reason, or has had its last word; may be told twice. */
   lost?(): void;
   /** Input thrown away since last asked. */
   takeDiscardedBytes?(): number;
@@ -38,6 +38,8 @@ export interface SurvivalOptions {
   readonly random?: (() => number) | undefined;
 }
 
+/** After the last word the server ends the call; one that does not is ended from here. */
+const hearingMs = 1_000;
 /** A connection that held this long starts the back-off from the beginning when it is lost. */
 const steadyMs = 5_000;
 
@@ -65,6 +67,8 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
     const firstMessage = setTimeout(() => call.abort(silence), options.firstMessageMs ?? 15_000);
     let failure: unknown = new ConnectError("The server closed the call without a word.", Code.Unavailable);
     let begunAtMs: number | undefined;
+    let over = false;
+    let hearing: ReturnType<typeof setTimeout> | undefined;
     try {
       const from = started !== undefined && options.wholeScreen?.() ? undefined : track.position();
       for await (const message of line.open(started?.session.id, from, call.signal)) {
@@ -84,15 +88,22 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
           }
           continue;
         }
+        if (message.kind === "ended") line.lost?.();
         const event = track.take(message);
         if (event === "hole") throw new ConnectError("Output is missing in the stream.", Code.Unavailable);
         if (event !== undefined) yield event;
-        if (message.kind === "ended") return;
+        if (message.kind !== "ended") continue;
+        // Read on to the call's own end: only so does the server know that the last word was heard.
+        over = true;
+        hearing = setTimeout(() => call.abort(), hearingMs);
       }
+      if (over) return;
     } catch (error) {
+      if (over) return;
       failure = call.signal.reason === silence ? silence : error;
     } finally {
       clearTimeout(firstMessage);
+      clearTimeout(hearing);
       own.removeEventListener("abort", stop);
       // Leaving the loop over a client stream does not cancel its call; this does.
       call.abort();
@@ -106,8 +117,8 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
     attempt += 1;
     const waitMs = backOffMs(attempt, options.random);
     const limitMs = started === undefined ? 0 : started.graceMs || (options.keepTryingMs ?? 600_000);
-    const over = started === undefined || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;
-    if (over || !isLostCall(failure)) throw failure;
+    const givenUp = started === undefined || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;
+    if (givenUp || !isLostCall(failure)) throw failure;
     yield { kind: "reconnecting", attempt, waitMs, fault: faultOf(failure) };
     await (options.pause ?? pauseFor)(waitMs, own);
   }

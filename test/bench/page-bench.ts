@@ -14,7 +14,7 @@ import { openShellOn, screenOf, typeLine } from "../support/page-parts.ts";
 import { until } from "../support/until.ts";
 import { type BenchRig, openBastionRoad, openBenchRig, quantile, seen } from "./bench-rig.ts";
 import { createBenchTable } from "./bench-table.ts";
-import { noteInteractive, watchEchoes, watchFrames, whenPressed, whenShown } from "./page-probes.ts";
+import { noteInteractive, takeFrameTimes, watchEchoes, watchFrames, whenShown } from "./page-probes.ts";
 
 const { values: flags, positionals: only } = parseArgs({
   options: { minutes: { type: "string", default: "3" } },
@@ -121,16 +121,12 @@ async function benchFlood(browser: Browser, rig: BenchRig): Promise<void> {
     const seconds: number[] = [];
     const answered: number[] = [];
     for (let round = 0; round < 5; round += 1) {
-      await page.evaluate(() =>
-        Object.assign((globalThis as { frameTimes?: object }).frameTimes ?? {}, { longestMs: 0 }),
-      );
+      await page.evaluate(takeFrameTimes);
       const shown = page.evaluate(whenShown, `ALL${round}`);
       const startMs = await page.evaluate(() => performance.now());
       await typeLine(page, `cat ${file}; echo AL''L${round}`);
       seconds.push(((await shown) - startMs) / 1000);
-      longest.push(
-        await page.evaluate(() => (globalThis as { frameTimes?: { longestMs: number } }).frameTimes?.longestMs ?? 0),
-      );
+      longest.push((await page.evaluate(takeFrameTimes)).longestMs);
     }
     for (let round = 0; round < 5; round += 1) {
       // One program: bash itself would go on in a loop when the program that Ctrl-C meets ends well.
@@ -139,9 +135,9 @@ async function benchFlood(browser: Browser, rig: BenchRig): Promise<void> {
         const rows = await screenOf(page);
         return rows.some((text) => text.startsWith(`flood ${round}`)) && !rows.join().includes("PROMPT>");
       }, "it floods");
-      const pressed = page.evaluate(whenPressed);
       await page.keyboard.press("Control+c");
-      answered.push((await page.evaluate(whenShown, "PROMPT>")) - (await pressed));
+      const shownMs = await page.evaluate(whenShown, "PROMPT>");
+      answered.push(shownMs - (await page.evaluate(takeFrameTimes)).pressedMs);
     }
     row("20 MB of cat in the page, p50", quantile(seconds, 0.5), "s");
     row(

@@ -36,21 +36,32 @@ export function watchEchoes(): void {
   }).observe(rows as Element, { childList: true, subtree: true, characterData: true });
 }
 
-/** Measures every frame from now on; `frameTimes.longestMs` can be read and set back. */
+export interface FrameTimes {
+  longestMs: number;
+  /** When the last key went down, by performance.now(). */
+  pressedMs: number;
+}
+
+/** Measures every frame from now on; `frameTimes` can be read and set back. */
 export function watchFrames(): void {
-  const frames = { longestMs: 0, count: 0 };
-  (globalThis as { frameTimes?: typeof frames }).frameTimes = frames;
-  let lastMs = performance.now();
+  const times: FrameTimes = { longestMs: 0, pressedMs: 0 };
+  (globalThis as { frameTimes?: FrameTimes }).frameTimes = times;
+  window.addEventListener("keydown", () => Object.assign(times, { pressedMs: performance.now() }), { capture: true });
+  let lastMs = Number.POSITIVE_INFINITY;
   const look = (nowMs: number) => {
-    frames.longestMs = Math.max(frames.longestMs, nowMs - lastMs);
-    frames.count += 1;
+    times.longestMs = Math.max(times.longestMs, nowMs - lastMs);
     lastMs = nowMs;
     requestAnimationFrame(look);
   };
-  requestAnimationFrame((nowMs) => {
-    lastMs = nowMs;
-    requestAnimationFrame(look);
-  });
+  requestAnimationFrame(look);
+}
+
+/** What `watchFrames` found since it was asked last. */
+export function takeFrameTimes(): FrameTimes {
+  const times = (globalThis as { frameTimes?: FrameTimes }).frameTimes ?? { longestMs: 0, pressedMs: 0 };
+  const taken = { ...times };
+  times.longestMs = 0;
+  return taken;
 }
 
 /** Resolves with the time, by performance.now(), of the first frame in which the terminal's last rows hold the text. */
@@ -62,12 +73,5 @@ export function whenShown(text: string): Promise<number> {
       else requestAnimationFrame(look);
     };
     look();
-  });
-}
-
-/** When the next key goes down, by performance.now(). */
-export function whenPressed(): Promise<number> {
-  return new Promise((resolve) => {
-    window.addEventListener("keydown", () => resolve(performance.now()), { capture: true, once: true });
   });
 }
