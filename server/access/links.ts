@@ -48,16 +48,17 @@ export class Links {
 
   /**
    * Whom the code was made for; it is worth nothing afterwards. Throws `unauthenticated` for a code that is wrong, used or
-   * too old, and `limit` for an address that had too many of those, whatever it brings.
+   * too old, and `limit` instead for an address that had too many of those.
    */
   redeem(code: string, address: string): Caller {
     const now = this.#clock.monotonicMs();
-    const left = this.#triesLeft(address, now);
-    if (left < 1) throw new BartizanFault("limit", "Too many wrong codes from here.", "Wait a few seconds.");
     const digest = keyOf(code);
     const found = this.#open.get(digest);
     this.#open.delete(digest);
     if (found !== undefined && now < found.untilMs) return found.caller;
+    // Nobody guesses 256 bits: the limit spares work, and must not keep out who has a link while others try rubbish.
+    const left = this.#triesLeft(address, now);
+    if (left < 1) throw new BartizanFault("limit", "Too many wrong codes from here.", "Wait a few seconds.");
     this.#tries.delete(address);
     this.#tries.set(address, { left: left - 1, atMs: now });
     for (const oldest of this.#tries.keys()) {

@@ -282,8 +282,11 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       );
     this.#inputUnderWayBytes += input.length;
     this.#activeAtMs = this.#needs.clock.wallMs();
-    await pty.write(input);
-    this.#inputUnderWayBytes -= input.length;
+    try {
+      await pty.write(input);
+    } finally {
+      this.#inputUnderWayBytes -= input.length;
+    }
     count.takenBytes += input.length;
     if (count.takenBytes - count.toldBytes < tellTakenBytes) return;
     count.toldBytes = count.takenBytes;
