@@ -26,6 +26,7 @@ export const theme = createTheme({
   defaultRadius: "md",
   cursorType: "pointer",
   respectReducedMotion: true,
+  components: { Modal: { styles: { title: { fontWeight: 600 } } } },
 });
 
 /** Mantine's own dimmed text and light badges are too pale for small text. */
