@@ -52,6 +52,7 @@ export function createAccess(client: () => AccessClient): Access {
   async function check(): Promise<void> {
     code = takeCode() ?? code;
     let refused = false;
+    let asked = "";
     if (state.kind === "out") become({ kind: "checking" });
     try {
       if (code !== undefined) {
@@ -60,11 +61,15 @@ export function createAccess(client: () => AccessClient): Access {
         refused = redeemed === undefined; // an older token of this tab may still do
         if (redeemed !== undefined) sessionStorage.setItem(storageKey, redeemed.token);
       }
-      if (storedToken() === "") return forget(refused ? "link-used" : "no-link");
+      asked = storedToken();
+      if (asked === "") return forget(refused ? "link-used" : "no-link");
       const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs });
       become({ kind: "in", who: { name, roles, node, serverVersion } });
     } catch (error) {
-      if (ConnectError.from(error).code === Code.Unauthenticated) forget(refused ? "link-used" : "over");
+      if (ConnectError.from(error).code === Code.Unauthenticated) {
+        // A newer link may have brought a newer token meanwhile; whoever stored that finds out whether it is good.
+        if (asked === storedToken()) forget(refused ? "link-used" : "over");
+      }
       // Who is in stays in: the parts of the page come back by themselves.
       else if (state.kind !== "in") become({ kind: "unreachable", message: faultOf(error).message });
     }
@@ -101,13 +106,18 @@ function takeCode(): string | undefined {
   return code;
 }
 
-/** Calls `refused` when the server no longer knows the caller, in whatever call it says so. */
+/**
+ * Calls `refused` when the server no longer knows the caller, in whatever call it says so. A late call that carried an
+ * older token than the stored one says nothing about that. To be placed after the interceptor that puts the token on.
+ */
 export function noticeRefusal(refused: () => void): Interceptor {
-  const look = (error: unknown): never => {
-    if (ConnectError.from(error).code === Code.Unauthenticated) refused();
-    throw error;
-  };
   return (next) => async (request) => {
+    const sent = request.header.get("authorization");
+    const look = (error: unknown): never => {
+      const current = sent === `Bearer ${storedToken()}`.trim();
+      if (current && ConnectError.from(error).code === Code.Unauthenticated) refused();
+      throw error;
+    };
     if (request.method.name === "RedeemCode") return next(request); // says that the code is bad, not the token
     const response = await next(request).catch(look);
     if (!response.stream) return response;

@@ -12,6 +12,7 @@ import { Broken } from "./parts/broken.tsx";
 import { FrameHeader } from "./parts/frame-header.tsx";
 import { useWords } from "./parts/language.tsx";
 import { PageProvider, type ShellWish } from "./parts/page-context.tsx";
+import { rememberedShells } from "./remembered-shells.ts";
 import { openSessionFeed, type SessionFeed } from "./session-feed.ts";
 import { createSettings } from "./terminal-settings.ts";
 
@@ -31,7 +32,8 @@ function Inside({ api, who }: { api: Api; who: Who }) {
   const [settings] = useState(() => createSettings(localStorage, window));
   const [path, navigate] = useLocation();
   const [wish, setWish] = useState<ShellWish>();
-  const [tabs, setTabs] = useState(0);
+  const [remembered] = useState(() => rememberedShells(sessionStorage).length);
+  const [tabs, setTabs] = useState(remembered);
   const openShell = useCallback(
     (open: ShellWish["open"]) => {
       setWish((last) => ({ id: (last?.id ?? 0) + 1, open }));
@@ -45,7 +47,8 @@ function Inside({ api, who }: { api: Api; who: Who }) {
   if (page === undefined) return null;
 
   const inShell = path === "/shell";
-  const shellWanted = inShell || wish !== undefined;
+  // Leaving the shell page must not detach its shells: whatever can have brought one keeps it mounted.
+  const shellWanted = inShell || wish !== undefined || remembered > 0;
   return (
     <PageProvider value={page}>
       {/* biome-ignore lint/a11y/useValidAnchor: it is a link; the address stays as it is */}

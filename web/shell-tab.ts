@@ -2,6 +2,8 @@
 
 import {
   type AttachmentEvent,
+  type CallFault,
+  endCause,
   faultOf,
   openShell,
   type SessionClient,
@@ -35,7 +37,9 @@ export interface ShellTab extends Disposable {
   retry(): void;
   /** Ends the shell on the target; the phase becomes "ended". Disposing without it leaves it running for its grace time. */
   hangUp(): void;
-  /** A shell runs, or is being opened: closing the page would leave it. */
+  /** Of the session as soon as it is known; one that is taken up again has it from the beginning. */
+  readonly sessionId: string | undefined;
+  /** A shell runs, or is being or about to be opened: closing the page would leave it. */
   readonly running: boolean;
 }
 
@@ -46,14 +50,15 @@ export interface ShellTabNeeds {
   readonly settings: SettingsStore;
   readonly scheme: ColourScheme;
   readonly label: string;
-  /** The session has its id. */
-  onStarted(): void;
+  /** The session has its id, or has ended. */
+  onLife(): void;
   onShortcut(shortcut: Shortcut): void;
   onModifiersUsed(): void;
   onBell(): void;
 }
 
 const latencyEveryMs = 5000;
+const listTimeoutMs = 10_000;
 
 /** Opens nothing before it is shown. Disposing detaches and frees the terminal. */
 export function createShellTab(needs: ShellTabNeeds): ShellTab {
@@ -154,11 +159,12 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     const next = afterEvent(state, event, performance.now());
     if (next !== state) update(next);
     if (event.kind === "output" && !inFront && state.unseen === "nothing") update({ unseen: "output" });
+    if (event.kind === "ended") needs.onLife();
     if (event.kind !== "started" && event.kind !== "reconnected") return;
     at = event.position;
     // The window may have changed while nobody heard of it.
     if (view !== undefined) shell?.resize(view.size);
-    needs.onStarted();
+    needs.onLife();
   }
 
   /** Runs until the shell ended, failed or was left; never rejects. */
@@ -183,17 +189,33 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
         await terminal.ready();
       }
     } catch (error) {
-      if (!signal.aborted)
-        update({ phase: { kind: "failed", fault: faultOf(error) }, prompt: undefined, latency: undefined });
+      const fault = faultOf(error);
+      const end = signal.aborted ? undefined : await endMeanwhile(fault, signal);
+      if (signal.aborted) return;
+      if (end !== undefined) handle(end);
+      else update({ phase: { kind: "failed", fault }, prompt: undefined, latency: undefined });
     } finally {
       if (shell === opened) shell = undefined;
     }
   }
 
+  /** A session that ended while nobody was connected is no longer found; the list knows how it ended. Never rejects. */
+  async function endMeanwhile(fault: CallFault, signal: AbortSignal): Promise<AttachmentEvent | undefined> {
+    const id = sessionId();
+    if (fault.word !== "not-found" || id === undefined) return undefined;
+    const options = { signal, timeoutMs: listTimeoutMs };
+    const listed = await needs.client.listSessions({ includeEnded: true }, options).catch(() => undefined);
+    const ended = listed?.sessions.find((each) => each.id === id)?.ended;
+    if (ended === undefined) return undefined;
+    return { kind: "ended", offset: Number(ended.offset), atMs: Number(ended.atMs), cause: endCause(ended) };
+  }
+
+  const sessionId = () => state.session?.id ?? ("sessionId" in needs.open ? needs.open.sessionId : undefined);
+
   function begin(): void {
     if (view === undefined) return;
     const { open } = needs;
-    const id = state.session?.id ?? ("sessionId" in open ? open.sessionId : undefined);
+    const id = sessionId();
     if (id === undefined) void run({ target: open.target }, view);
     else void run({ sessionId: id, ...(at === undefined ? {} : { from: at }) }, view);
   }
@@ -249,9 +271,12 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
       else if (phase.kind === "failed" || takenOver) begin();
     },
     hangUp: () => shell?.hangUp(),
+    get sessionId() {
+      return sessionId();
+    },
     get running() {
       const { kind } = state.phase;
-      return kind === "connecting" || kind === "open" || kind === "reconnecting";
+      return kind !== "failed" && kind !== "ended";
     },
     [Symbol.dispose]() {
       window.removeEventListener("online", online);

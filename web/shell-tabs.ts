@@ -2,6 +2,7 @@
 
 import type { SessionClient } from "../proto/client/index.ts";
 import type { ShellWish } from "./parts/page-context.tsx";
+import { rememberedShells, rememberShells } from "./remembered-shells.ts";
 import { createShellTab, type ShellTab } from "./shell-tab.ts";
 import type { Shortcut } from "./terminal-input.ts";
 import type { SettingsStore } from "./terminal-settings.ts";
@@ -40,7 +41,6 @@ export interface ShellTabsNeeds {
   onBell(): void;
 }
 
-const storageKey = "bartizan.shells";
 /** How long a closed tab waits for the server's word that its shell has ended. */
 const endWaitMs = 60_000;
 
@@ -66,14 +66,10 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
 
   function remember(): void {
     if (disposed) return;
-    const kept = state.tabs.flatMap(({ running, state: { session, target } }) =>
-      running && session !== undefined ? [{ sessionId: session.id, target }] : [],
+    const kept = state.tabs.flatMap(({ sessionId, state: { phase, target } }) =>
+      sessionId !== undefined && phase.kind !== "ended" ? [{ sessionId, target }] : [],
     );
-    try {
-      needs.storage.setItem(storageKey, JSON.stringify(kept));
-    } catch {
-      // Full or forbidden: after a reload the session list still has them.
-    }
+    rememberShells(needs.storage, kept);
   }
 
   function add(open: ShellWish["open"]): ShellTab {
@@ -81,7 +77,7 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
     return createShellTab({
       ...{ key: `shell-${serial}`, client: needs.client, open, settings: needs.settings, scheme },
       label: needs.label(open.target),
-      onStarted: remember,
+      onLife: remember,
       onShortcut: needs.onShortcut,
       onModifiersUsed: needs.onModifiersUsed,
       onBell: needs.onBell,
@@ -89,17 +85,14 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
   }
 
   function open(wanted: ShellWish["open"]) {
-    const same =
-      "sessionId" in wanted && state.tabs.find((tab) => tab.running && tab.state.session?.id === wanted.sessionId);
+    const same = "sessionId" in wanted && state.tabs.find((tab) => tab.running && tab.sessionId === wanted.sessionId);
     if (same) return update(state.tabs, same);
     const tab = add(wanted);
     update([...state.tabs, tab], tab);
   }
 
-  if (wasReloaded()) {
-    const tabs = remembered(needs.storage).map(add);
-    if (tabs.length > 0) update(tabs, tabs[0]);
-  }
+  const before = rememberedShells(needs.storage).map(add);
+  if (before.length > 0) update(before, before[0]);
 
   return {
     get state() {
@@ -155,20 +148,4 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
       listeners.clear();
     },
   };
-}
-
-/** A copy of a browser tab has a copy of its storage too, and must not take the shells of the original over. */
-function wasReloaded(): boolean {
-  const [entry] = performance.getEntriesByType("navigation");
-  return (entry as PerformanceNavigationTiming | undefined)?.type === "reload";
-}
-
-function remembered(storage: Storage): ShellWish["open"][] {
-  try {
-    const kept: unknown = JSON.parse(storage.getItem(storageKey) ?? "[]");
-    if (!Array.isArray(kept)) return [];
-    return kept.filter((each) => typeof each?.sessionId === "string" && typeof each?.target === "string");
-  } catch {
-    return [];
-  }
 }

@@ -12,7 +12,7 @@ export interface Feed extends Disposable {
   show(event: AttachmentEvent): void;
   /** Resolves when little enough waits to be parsed. A reader that awaits it before its next event keeps memory flat. */
   ready(): Promise<void>;
-  /** A key frame is being drawn: what the terminal says now, it says to nobody. */
+  /** A key frame is being drawn, not merely waiting: what the terminal answers now, it answers to nobody. */
   drawing(): boolean;
 }
 
@@ -32,7 +32,7 @@ export interface FeedOptions {
 /** The terminal stays the caller's. */
 export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
   let waitingBytes = 0;
-  let frames = 0;
+  let drawing = false;
   let gathered: Uint8Array[] = [];
   let gatheredTo = 0;
   let gatheredBytes = 0;
@@ -81,11 +81,14 @@ export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
         case "key-frame":
           gathered = [];
           gatheredBytes = 0;
-          frames += 1;
-          // xterm.js resizes at once, even over writes that wait: the size goes through the queue as well.
-          terminal.write("", () => options.onSize(event.size, true));
+          // xterm.js resizes at once, even over writes that wait: the size goes through the queue as well. What the
+          // terminal answers to the output before the frame is still meant: it is deaf only from here.
+          terminal.write("", () => {
+            drawing = true;
+            options.onSize(event.size, true);
+          });
           return write(event.bytes, () => {
-            frames -= 1;
+            drawing = false;
             options.onParsed(event.offset);
             options.onFrame();
           });
@@ -101,7 +104,7 @@ export function createFeed(terminal: Terminal, options: FeedOptions): Feed {
       if (waitingBytes <= enoughBytes) return Promise.resolve();
       return new Promise((resolve) => wake.push(resolve));
     },
-    drawing: () => frames > 0,
+    drawing: () => drawing,
     [Symbol.dispose]() {
       if (picture !== 0) cancelAnimationFrame(picture);
       gathered = [];

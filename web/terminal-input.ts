@@ -26,7 +26,10 @@ export interface OperatorInput extends Disposable {
   paste(text: string): Promise<void>;
 }
 
-/** `deaf`: a key frame is being drawn; what the terminal says then is an echo of it and must not reach the shell. */
+/**
+ * `deaf`: a key frame is being drawn; what the terminal answers of itself then is an echo of it and must not reach the
+ * shell. What a person types, presses, pastes or does with the mouse always does, in order.
+ */
 export function listenToOperator(
   terminal: Terminal,
   container: HTMLElement,
@@ -45,7 +48,7 @@ export function listenToOperator(
   }
 
   function send(text: string): void {
-    if (!deaf() && text !== "") on.onInput(encoder.encode(text));
+    if (text !== "") on.onInput(encoder.encode(text));
   }
 
   async function paste(clipboard: string): Promise<void> {
@@ -67,17 +70,19 @@ export function listenToOperator(
     return false;
   });
 
+  const typing = typedMark(terminal);
   const registered = [
+    typing,
     terminal.onData((data) => {
+      if (!typing.taken() && deaf()) return;
       // Replies of the terminal begin with an escape and are nobody's typing.
       if (held === noModifiers || data.startsWith("\x1b")) return send(data);
       const typed = withModifiers(data, held);
       release();
       send(typed);
     }),
-    terminal.onBinary((data) => {
-      if (!deaf()) on.onInput(Uint8Array.from(data, (char) => char.charCodeAt(0)));
-    }),
+    // Only the mouse speaks this way.
+    terminal.onBinary((data) => on.onInput(Uint8Array.from(data, (char) => char.charCodeAt(0)))),
     terminal.parser.registerOscHandler(52, (payload) => {
       const text = deaf() ? undefined : clipboardWrite(payload);
       if (text !== undefined) on.onClipboard(text);
@@ -109,6 +114,28 @@ export function listenToOperator(
       stop.abort();
       for (const each of registered) each.dispose();
     },
+  };
+}
+
+/**
+ * Tells what a person typed from what the terminal answers of itself: xterm.js says so right before its data event, but
+ * only inside. Without that, all counts as an answer: keys are lost while a frame is drawn, and no shell gets an echo.
+ */
+function typedMark(terminal: Terminal): { taken(): boolean; dispose(): void } {
+  const { _core: core } = terminal as {
+    _core?: { coreService?: { onUserInput?(mark: () => void): { dispose(): void } } };
+  };
+  let typed = false;
+  const registered = core?.coreService?.onUserInput?.(() => {
+    typed = true;
+  });
+  return {
+    taken() {
+      const was = typed;
+      typed = false;
+      return was;
+    },
+    dispose: () => registered?.dispose(),
   };
 }
 

@@ -27,8 +27,9 @@ const canceled = 4000;
 const messageTooBig = 1009;
 
 /**
- * Carries streaming calls of any kind, and no others. A lost connection is an error with code Unavailable. Leaving the
- * response unread holds the server back: at most 512 KiB are under way or wait here.
+ * Carries streaming calls of any kind, and no others. A lost connection is an error with code Unavailable; so is one that
+ * is silent for two and a half times as long as the server said it would ever be. Leaving the response unread holds the
+ * server back: at most 512 KiB are under way or wait here.
  */
 export function createWsTransport(options: WsTransportOptions): Transport {
   const { baseUrl, interceptors = [], connect = (url, protocol) => new WebSocket(url, protocol) } = options;
@@ -54,9 +55,10 @@ function callOver(connect: (url: string, subprotocol: string) => WebSocket): Uni
     request.signal?.throwIfAborted();
     const socket = connect(request.url.replace(/^http/, "ws"), subprotocol);
     socket.binaryType = "arraybuffer";
-    const answer = createAnswer((bytes) => {
+    const tell = (bytes: number) => {
       if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ taken: bytes }));
-    });
+    };
+    const answer = createAnswer(tell, () => socket.close(canceled));
     const cancel = () => {
       answer.fail(request.signal?.reason ?? new ConnectError("the call was canceled", Code.Canceled));
       socket.close(canceled);
@@ -78,12 +80,7 @@ function callOver(connect: (url: string, subprotocol: string) => WebSocket): Uni
       });
     };
     const { status, headers } = await answer.head;
-    return {
-      status,
-      header: new Headers(headers),
-      trailer: new Headers(),
-      body: answer.body(() => socket.close(canceled)),
-    };
+    return { status, header: new Headers(headers), trailer: new Headers(), body: answer.body };
   };
 }
 
@@ -104,6 +101,8 @@ async function send(socket: WebSocket, body: UniversalClientRequest["body"], clo
 interface Head {
   readonly status: number;
   readonly headers: [string, string][];
+  /** The server is never silent for longer; older ones do not say. */
+  readonly aliveMs?: unknown;
 }
 
 interface Answer {
@@ -112,21 +111,50 @@ interface Answer {
   hear(data: string | ArrayBuffer): void;
   close(code: number): void;
   fail(error: unknown): void;
-  /** The response's bytes; `leave` is called when the reader goes before their end. */
-  body(leave: () => void): AsyncIterable<Uint8Array>;
+  /** The response's bytes, for one reader. */
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Gathers one response; `tell` says how many of its bytes were taken over so far. */
-function createAnswer(tell: (takenBytes: number) => void): Answer {
+/** Calls once when nothing was heard for 2.5 to 3 times `aliveMs`; never when that is no time a timer can wait. */
+function listenFor(aliveMs: unknown, onSilence: () => void): { heard(): void; stop(): void } {
+  if (typeof aliveMs !== "number" || !(aliveMs >= 1 && aliveMs < 2 ** 31)) return { heard() {}, stop() {} };
+  let heardAtMs = performance.now();
+  let suspected = false;
+  const looks = setInterval(() => {
+    if (performance.now() - heardAtMs < 2 * aliveMs) return;
+    // A page that slept may have what came meanwhile still before it: only the second look in a row counts.
+    if (!suspected) {
+      suspected = true;
+      return;
+    }
+    clearInterval(looks);
+    onSilence();
+  }, aliveMs / 2);
+  return {
+    heard() {
+      heardAtMs = performance.now();
+      suspected = false;
+    },
+    stop: () => clearInterval(looks),
+  };
+}
+
+/**
+ * Gathers one response; `tell` says how many of its bytes were taken over so far, `leave` closes the connection when the
+ * reader goes before their end, or the server has fallen silent.
+ */
+function createAnswer(tell: (takenBytes: number) => void, leave: () => void): Answer {
   const head = Promise.withResolvers<Head>();
   head.promise.catch(() => {}); // whoever waits for it hears of it
   const waiting: Uint8Array[] = [];
   let over: { readonly error?: unknown } | undefined;
   let wake = () => {};
+  let silence: ReturnType<typeof listenFor> | undefined;
   let takenBytes = 0;
   let toldBytes = 0;
   const finish = (how: { readonly error?: unknown }) => {
     over ??= how;
+    silence?.stop();
     if ("error" in over) head.reject(over.error);
     wake();
   };
@@ -154,13 +182,21 @@ function createAnswer(tell: (takenBytes: number) => void): Answer {
     head: head.promise,
     hear(data) {
       if (over !== undefined) return;
+      silence?.heard();
       if (typeof data !== "string") {
         waiting.push(new Uint8Array(data));
         wake();
         return;
       }
+      if (silence !== undefined) return; // the server is alive, and that is all it says
       try {
-        head.resolve(JSON.parse(data) as Head);
+        const first = JSON.parse(data) as Head;
+        silence = listenFor(first.aliveMs, () => {
+          // First the word, then the close: over a dead network that can take minutes.
+          finish({ error: new ConnectError("the connection was lost (silence)", Code.Unavailable) });
+          leave();
+        });
+        head.resolve(first);
       } catch {
         finish({ error: new ConnectError("the server's first frame cannot be read", Code.Internal) });
       }
@@ -174,7 +210,7 @@ function createAnswer(tell: (takenBytes: number) => void): Answer {
       head.reject(new ConnectError(`the connection was lost (${code})`, Code.Unavailable));
     },
     fail: (error) => finish({ error }),
-    body: (leave) => ({
+    body: {
       [Symbol.asyncIterator]: () => ({
         next,
         // Connect calls these from outside when the call is aborted: they must not stand in line behind a `next`.
@@ -189,6 +225,6 @@ function createAnswer(tell: (takenBytes: number) => void): Answer {
           throw error;
         },
       }),
-    }),
+    },
   };
 }

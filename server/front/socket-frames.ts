@@ -44,7 +44,10 @@ export function readClientFrame(data: Buffer): ClientFrame | undefined {
   return { kind: "headers", header };
 }
 
-/** The server's first frame. */
-export function responseFrame(status: number, contentType: string): string {
-  return JSON.stringify({ status, headers: [["content-type", contentType]] });
+/** The server's first frame. It promises a frame of some kind at least every `aliveMs` until the call ends. */
+export function responseFrame(status: number, contentType: string, aliveMs: number): string {
+  return JSON.stringify({ status, headers: [["content-type", contentType]], aliveMs });
 }
+
+/** Keeps that promise when there is nothing else to send: a page's script sees no pings of WebSockets. */
+export const aliveFrame = JSON.stringify({ alive: true });

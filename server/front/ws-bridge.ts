@@ -11,13 +11,15 @@ import type { Clock } from "../flow/clock.ts";
 import type { Peer } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import type { HostGuard } from "./host-guard.ts";
-import { readClientFrame, responseFrame } from "./socket-frames.ts";
+import { aliveFrame, readClientFrame, responseFrame } from "./socket-frames.ts";
 import { type CallNeeds, type Carrier, contentType, serveCall } from "./stream-call.ts";
 
 /** What client and server agree on in the handshake. */
 const subprotocol = "bartizan.v1";
 /** A response goes on while the client has this much not taken over yet. */
 const windowBytes = 512 * 1024;
+/** The longest that timers can wait (2^31 - 1 ms); what is longer they take for no time at all. */
+const longestTimeoutMs = 2_147_483_647;
 const headersWithinMs = 5_000;
 const closeWithinMs = 5_000;
 
@@ -33,7 +35,7 @@ export interface WsBridgeNeeds {
   readonly call: CallNeeds;
   readonly guard: HostGuard;
   readonly clock: Clock;
-  /** A silent connection is asked for a sign of life this often; one miss ends it, and with it its call. */
+  /** A connection is asked for a sign of life this often, and given one; one miss ends it, and with it its call. */
   readonly pingMs: number;
 }
 
@@ -77,11 +79,12 @@ function serveSocket(
   { url, peer }: { readonly url: string; readonly peer: Peer },
   { call, clock, pingMs }: WsBridgeNeeds,
 ): void {
-  const { carrier, hear } = carrierOf(socket, raw, call.shutdown);
+  const { carrier, hear, sayAlive } = carrierOf(socket, raw, call.shutdown, pingMs);
   let alive = true;
   let begun = false;
   const late = clock.after(headersWithinMs, () => socket.close(closeCodes.silent, "the headers did not come in time"));
   const pings = clock.every(pingMs, () => {
+    if (begun) sayAlive();
     // What is not read cannot be heard.
     if (socket.isPaused) return;
     if (!alive) return socket.terminate();
@@ -114,15 +117,21 @@ function formOf(header: Headers): { readonly header: Headers; readonly timeoutMs
   if ((header.get("connect-content-encoding") ?? "identity") !== "identity") return undefined;
   const timeout = header.get("connect-timeout-ms");
   if (timeout === null) return { header };
-  return /^\d{1,10}$/.test(timeout) ? { header, timeoutMs: Number(timeout) } : undefined;
+  if (!/^\d{1,10}$/.test(timeout)) return undefined;
+  return { header, timeoutMs: Math.min(Number(timeout), longestTimeoutMs) };
 }
 
-/** `hear` takes every frame after the headers. */
+/** `hear` takes every frame after the headers; `sayAlive` is called every `aliveMs` once these have come. */
 function carrierOf(
   socket: WebSocket,
   raw: Duplex,
   shutdown: AbortSignal,
-): { readonly carrier: Carrier; readonly hear: (data: Buffer, isBinary: boolean) => void } {
+  aliveMs: number,
+): {
+  readonly carrier: Carrier;
+  readonly hear: (data: Buffer, isBinary: boolean) => void;
+  readonly sayAlive: () => void;
+} {
   let body: Parameters<Carrier["read"]>[0] | undefined;
   let gone = () => {};
   let answered = false;
@@ -136,10 +145,19 @@ function carrierOf(
     wake();
     wake = undefined;
   };
+  const answer = () => {
+    if (!answered) socket.send(responseFrame(200, contentType, aliveMs));
+    answered = true;
+  };
+  const sayAlive = () => {
+    // What still waits to be sent will say as much.
+    if (socket.readyState !== socket.OPEN || socket.bufferedAmount > 0) return;
+    answer();
+    socket.send(aliveFrame);
+  };
   const send = (bytes: Uint8Array) => {
     if (socket.readyState !== socket.OPEN) return;
-    if (!answered) socket.send(responseFrame(200, contentType));
-    answered = true;
+    answer();
     sentBytes += bytes.length;
     socket.send(bytes);
   };
@@ -185,5 +203,5 @@ function carrierOf(
       socket.close(shutdown.aborted ? closeCodes.stopping : closeCodes.done);
     },
   };
-  return { carrier, hear };
+  return { carrier, hear, sayAlive };
 }

@@ -1,14 +1,17 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openShell } from "../../proto/client/index.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { WebSocket as HeaderWebSocket } from "ws";
+import { createBrowserTransport } from "../../proto/client/browser-transport.ts";
+import { createClients, openShell } from "../../proto/client/index.ts";
 import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { PromptKind, ShellRequestSchema, type ShellResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Dial } from "../../server/target/target.ts";
+import { openFaultProxy } from "../support/fault-proxy.ts";
 import { createMemoryTarget, type MemoryTarget } from "../support/memory-target.ts";
 import { carriers, openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
-import { operate } from "../support/viewing.ts";
+import { operate, type Viewing, watch } from "../support/viewing.ts";
 
 /** What the streams of test/rpc promise holds over both carriers there; here is what belongs to the carrying itself. */
 describe.each(carriers)("a stream over %s", (over) => {
@@ -196,5 +199,99 @@ describe.each(carriers)("a stream over %s", (over) => {
       shell.hangUp();
     }
     await until(() => bastion.registry.size === 0, "the session is gone");
+  });
+});
+
+describe("a network that dies without a word", () => {
+  const aliveMs = 100;
+
+  /** A bastion behind a proxy; the page's first connection goes through it, every further one past it. */
+  async function scene() {
+    const memory = createMemoryTarget({ echo: true });
+    const limits = { pingMs: aliveMs };
+    const bastion = await openTestBastion({ dial: memory.dial, targets: [memory.target], limits });
+    const proxy = await openFaultProxy(bastion.port);
+    let dialled = 0;
+    let signs = 0;
+    const connect = (url: string, protocols: string) => {
+      const through = new URL(url);
+      if (dialled++ === 0) through.port = String(proxy.port);
+      // Node's own takes no Host, and the guard knows the proxy's port as nobody's.
+      const headers = { origin: bastion.url, host: `127.0.0.1:${bastion.port}` };
+      const socket = new HeaderWebSocket(through.href, protocols, { headers }) as unknown as WebSocket;
+      socket.addEventListener("message", ({ data }) => {
+        if (data === '{"alive":true}') signs++;
+      });
+      return socket;
+    };
+    const page = createClients(createBrowserTransport({ baseUrl: bastion.url, token: bastion.token, connect }));
+    return {
+      ...{ memory, bastion, proxy, page },
+      signs: () => signs,
+      async [Symbol.asyncDispose]() {
+        await proxy[Symbol.asyncDispose]();
+        await bastion[Symbol.asyncDispose]();
+      },
+    };
+  }
+  const silence = { code: Code.Unavailable, word: "connection", message: "the connection was lost (silence)" };
+  const lossIn = (viewing: Viewing) =>
+    until(() => viewing.events.find((event) => event.kind === "reconnecting"), "the loss is noticed", 20 * aliveMs);
+
+  it("is noticed by a shell, which comes back", async () => {
+    await using here = await scene();
+    await using operator = operate(here.page, "memory", { reconnect: true });
+    await operator.started();
+    // Quiet is not dead.
+    await until(() => here.signs() >= 5, "five signs of life");
+    expect(operator.events.map(({ kind }) => kind)).not.toContain("reconnecting");
+    here.proxy.freeze();
+    expect((await lossIn(operator)).fault).toMatchObject(silence);
+    await until(() => operator.events.some(({ kind }) => kind === "reconnected"), "the shell came back");
+    await operator.type("again");
+    await operator.shows("again");
+    operator.shell.hangUp();
+    await operator.ended();
+  });
+
+  it("is noticed by a watcher, who comes back", async () => {
+    await using here = await scene();
+    await using operator = operate(here.bastion.clients(), "memory");
+    const { session } = await operator.started();
+    await using watcher = watch(here.page, session.id, { reconnect: true });
+    await watcher.started();
+    await until(() => here.signs() >= 5, "five signs of life");
+    here.proxy.freeze();
+    expect((await lossIn(watcher)).fault).toMatchObject(silence);
+    await until(() => watcher.events.some(({ kind }) => kind === "reconnected"), "the watcher came back");
+    await operator.type("still watched");
+    await watcher.shows("still watched");
+    operator.shell.hangUp();
+    await watcher.ended();
+  });
+
+  it("is looked for no longer than the call lasts, however that ends", async () => {
+    const set = vi.spyOn(globalThis, "setInterval");
+    const cleared = vi.spyOn(globalThis, "clearInterval");
+    try {
+      {
+        await using here = await scene();
+        await using operator = operate(here.page, "memory", { reconnect: true });
+        const { session } = await operator.started();
+        {
+          await using left = watch(here.page, session.id);
+          await left.started();
+        }
+        here.proxy.freeze();
+        await until(() => operator.events.some(({ kind }) => kind === "reconnected"), "the shell came back");
+        operator.shell.hangUp();
+        await operator.ended();
+      }
+      const looks = set.mock.results.filter((_, at) => set.mock.calls[at]?.[1] === aliveMs / 2);
+      expect(looks.length).toBe(3);
+      for (const { value } of looks) expect(cleared).toHaveBeenCalledWith(value);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 });

@@ -233,10 +233,34 @@ describe("a call's WebSocket", () => {
     expect(JSON.parse(texts[0] ?? "")).toEqual({
       status: 200,
       headers: [["content-type", "application/connect+proto"]],
+      aliveMs: 300,
     });
     socket.close(4000);
     await until(() => bastion.registry.list()[0]?.state === "detached", "the shell is detached");
     await endAll();
+  });
+
+  it("is given a sign of life that scripts can see, however little there is to say", async () => {
+    const { socket, opened, texts, body } = dial(shellPath);
+    await opened;
+    socket.send(headersFrame());
+    // The call has begun; nothing of its body ever comes, so there is no answer either.
+    await until(() => texts.length >= 4, "three signs of life");
+    expect(JSON.parse(texts[0] ?? "")).toMatchObject({ status: 200, aliveMs: 300 });
+    expect(texts.slice(1).every((text) => text === '{"alive":true}')).toBe(true);
+    expect(body().length).toBe(0);
+    socket.close(4000);
+  });
+
+  it("may have a deadline that is longer than any timer waits", async () => {
+    const { socket, opened, texts, body } = dial("/bartizan.v1.SessionService/WatchSessions");
+    await opened;
+    socket.send(headersFrame([["connect-timeout-ms", "9999999999"]]));
+    socket.send(enveloped(new Uint8Array()));
+    await until(() => texts.includes('{"alive":true}'), "a sign of life");
+    expect(body().toString()).not.toContain('"deadline_exceeded"');
+    expect(socket.readyState).toBe(socket.OPEN);
+    socket.close(4000);
   });
 
   it("with a frame over the limit is closed, and its shell is kept", async () => {

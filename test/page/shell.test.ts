@@ -103,6 +103,54 @@ describe("a shell in the page", () => {
     expect(liveIds(rig)).toHaveLength(1);
   });
 
+  test("stays attached and in its tab when one looks at the sessions after a reload, wherever the reload was", async () => {
+    await using rig = await openRig();
+    const page = await rig.open();
+    await openShellOn(page, "box");
+    await typeLine(page, "echo stays-$$");
+    const [stays] = await shows(page, /^stays-\d+/);
+    const seats = () => liveIds(rig).flatMap(({ attachments }) => attachments.map(({ id }) => id));
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.reload();
+    await shellIsOpen(page);
+    const before = seats();
+    await page.getByRole("link", { name: "Sessions" }).click();
+    await page.getByTestId("session").waitFor();
+    await page.getByRole("link", { name: "Shells" }).click();
+    await shellIsOpen(page);
+    await shows(page, stays);
+    expect(before).toHaveLength(1);
+    expect(seats()).toEqual(before);
+
+    await page.getByRole("link", { name: "Sessions" }).click();
+    await page.reload();
+    await page.getByTestId("session").waitFor();
+    await until(() => seats().length === 1 && seats()[0] !== before[0], "the reloaded page is attached");
+    await page.getByRole("link", { name: "Shells" }).click();
+    await shellIsOpen(page);
+    await shows(page, stays);
+    expect(liveIds(rig)).toHaveLength(1);
+  });
+
+  test("that was kicked while its page was away says by whom and why, and offers no way back", async () => {
+    await using rig = await openPageRig(browser, { targets: [sshd.target], principals: { boss: ["admin"] } });
+    await using network = await openSocksProxy();
+    const page = await rig.open({ proxy: { server: `socks5://127.0.0.1:${network.port}` } });
+    await openShellOn(page, "box");
+    const sessionId = liveIds(rig)[0]?.id ?? "";
+    network.down();
+    await page.getByTestId("reconnecting").waitFor();
+    await until(() => liveIds(rig)[0]?.state === "detached", "the server has noticed");
+    await rig.bastion.clients("token-boss").sessions.kick({ sessionId, reason: "enough for today" });
+    network.up();
+    await page.getByTestId("reconnecting").getByRole("button", { name: "Try now" }).click();
+    const ended = page.getByTestId("ended");
+    await ended.getByText("enough for today").waitFor();
+    expect(await ended.getAttribute("data-cause")).toBe("kicked");
+    expect(await ended.textContent()).toContain("boss");
+    expect(await page.getByRole("button", { name: /again|Reopen|Take/ }).count()).toBe(0);
+  });
+
   test("lives beside others in tabs: each its own, and keys go only to the one in front", async () => {
     await using rig = await openRig();
     const page = await rig.open();

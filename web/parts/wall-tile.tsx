@@ -3,14 +3,16 @@
 import { Badge, Box, Group, Text, VisuallyHidden } from "@mantine/core";
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
-import { printable, type SessionInfo } from "../../proto/client/index.ts";
+import { faultOf, printable, type SessionInfo } from "../../proto/client/index.ts";
+import type { ViewingState } from "../viewing.ts";
 import { useWords } from "./language.tsx";
-import { operatorOf } from "./phrases.ts";
+import { causeWords, operatorOf } from "./phrases.ts";
 import { useViewing } from "./use-viewing.ts";
 
 /** How long a tile that went out of sight goes on, so that scrolling past does not open and close calls. */
 const patienceMs = 3000;
 
+/** `over`: the live list says that the session has ended. Only then does the tile say so; a viewing can also just fail. */
 export function WallTile({ session, over }: { session: SessionInfo; over: boolean }) {
   const words = useWords();
   const [, navigate] = useLocation();
@@ -27,7 +29,7 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
     tile: true,
     wanted: seen,
   });
-  const ended = over || state?.phase === "ended" || state?.phase === "failed";
+  const still = over || state?.phase === "ended" || state?.phase === "failed";
   return (
     <button
       type="button"
@@ -43,23 +45,42 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
           {words.watch.title(operator, target)}
           <VisuallyHidden>: {words.wall.enlarge}</VisuallyHidden>
         </Text>
-        {ended ? (
+        {over ? (
           <Badge size="sm" variant="default">
             {words.wall.ended}
           </Badge>
         ) : (
-          <Mark phase={state?.phase} />
+          <Mark state={state} />
         )}
       </Group>
-      <Box className="stage" w="100%" style={{ aspectRatio: "16 / 10", opacity: ended ? 0.5 : 1 }} aria-hidden inert>
+      <Box className="stage" w="100%" style={{ aspectRatio: "16 / 10", opacity: still ? 0.5 : 1 }} aria-hidden inert>
         <Box pos="absolute" inset={4} ref={box} />
       </Box>
     </button>
   );
 }
 
-function Mark({ phase }: { phase: string | undefined }) {
+/** How the viewing of a running session is: that it failed, or that its watcher was taken off, is not the session's end. */
+function Mark({ state }: { state: ViewingState | undefined }) {
   const words = useWords();
+  const phase = state?.phase;
+  if (phase === "failed" || phase === "ended") {
+    const failed = phase === "failed" && printable(faultOf(state?.error).message, 200);
+    const said = state?.cause === undefined ? words.fault.title : causeWords(words, state.cause);
+    return (
+      <Badge
+        size="sm"
+        variant="light"
+        color="orange"
+        tt="none"
+        maw="50%"
+        title={failed || said}
+        data-testid="tile-fault"
+      >
+        {said}
+      </Badge>
+    );
+  }
   if (phase === "live") {
     return (
       <Badge size="sm" variant="filled" color="red.9" leftSection={<span className="live-dot" />}>
