@@ -16,7 +16,9 @@ export function endWords(cause: EndCause): string {
     case "kicked":
       return `disconnected by ${printable(cause.by)}: ${printable(cause.reason)}`;
     case "closed":
-      return closedWords[cause.why];
+      return cause.detail === undefined
+        ? closedWords[cause.why]
+        : `${closedWords[cause.why]}: ${printable(cause.detail)}`;
   }
 }
 
@@ -26,6 +28,7 @@ const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> 
   draining: "closed: the server was stopped",
   "taken-over": "taken up in another window; the session lives on there",
   fault: "closed by a failure of the bastion; its log has the reason",
+  unrecorded: "closed: it could not be recorded any longer",
   unknown: "closed, for a reason that this version does not know",
 };
 

@@ -8,6 +8,9 @@ export type SessionId = Branded<"session">;
 /** Names one open stream to a session; unique on its node. */
 export type AttachmentId = Branded<"attachment">;
 
+/** Names a recording: 32 small hexadecimal digits of its own. */
+export type RecordingId = Branded<"recording">;
+
 /** A terminal's size in character cells, each 1 to 1000. */
 export interface TermSize {
   readonly cols: number;
@@ -38,7 +41,7 @@ export interface Attached {
 }
 
 /** Why the bastion itself closed a session (or, "taken-over", one stream of it). */
-export type ClosedReason = "operator" | "grace-expired" | "draining" | "taken-over" | "fault";
+export type ClosedReason = "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unrecorded";
 
 /** How a session ended: exactly one. */
 export type EndCause =
@@ -46,7 +49,8 @@ export type EndCause =
   | { readonly kind: "signalled"; readonly name: string }
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "kicked"; readonly by: Principal; readonly reason: string }
-  | { readonly kind: "closed"; readonly why: ClosedReason };
+  /** `detail` is a line for people. */
+  | { readonly kind: "closed"; readonly why: ClosedReason; readonly detail?: string };
 
 /** Something at an offset. `atMs` counts from the opening of the session, monotonic. */
 export type SessionEvent = { readonly offset: number; readonly atMs: number } & (
@@ -73,7 +77,7 @@ export interface KeyFrame {
 /** A word to one viewer, outside the session's own order. */
 export interface Notice {
   readonly kind: "notice";
-  readonly about: "connecting" | "banner" | "draining" | "info";
+  readonly about: "connecting" | "banner" | "draining" | "info" | "recording";
   readonly text: string;
 }
 
@@ -112,6 +116,8 @@ export interface SessionInfo {
   readonly state: SessionState;
   readonly attachments: readonly Attached[];
   readonly outputBytes: number;
+  /** True while everything shown is also recorded. */
   readonly recorded: boolean;
+  readonly recordingId?: RecordingId;
   readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };
 }

@@ -38,7 +38,7 @@ export interface TabState {
   /** Words of the target or the server to read, oldest first; at most 5. */
   readonly notices: readonly {
     readonly id: number;
-    readonly about: "banner" | "draining" | "info";
+    readonly about: "banner" | "draining" | "info" | "recording";
     readonly text: string;
   }[];
   readonly latency: { readonly bastionMs: number; readonly targetMs: number | undefined } | undefined;

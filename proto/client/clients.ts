@@ -1,18 +1,23 @@
-/** The three typed clients of the contract, over any Connect transport. */
+/** The typed clients of the contract, over any Connect transport. */
 
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { AccessService } from "../gen/bartizan/v1/access_pb.ts";
+import { CommandService, RecordingService } from "../gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../gen/bartizan/v1/target_pb.ts";
 
 export type SessionClient = Client<typeof SessionService>;
 export type TargetClient = Client<typeof TargetService>;
 export type AccessClient = Client<typeof AccessService>;
+export type RecordingClient = Client<typeof RecordingService>;
+export type CommandClient = Client<typeof CommandService>;
 
 export interface Clients {
   readonly sessions: SessionClient;
   readonly targets: TargetClient;
   readonly access: AccessClient;
+  readonly recordings: RecordingClient;
+  readonly commands: CommandClient;
 }
 
 /** The clients share the transport, so one connection carries all their calls. Opens nothing by itself. */
@@ -21,5 +26,7 @@ export function createClients(transport: Transport): Clients {
     sessions: createClient(SessionService, transport),
     targets: createClient(TargetService, transport),
     access: createClient(AccessService, transport),
+    recordings: createClient(RecordingService, transport),
+    commands: createClient(CommandService, transport),
   };
 }

@@ -1,5 +1,6 @@
 /** What a viewing yields, as plain values: the wire's messages without their wrapping. */
 
+import type { TypedCommand } from "../gen/bartizan/v1/command_pb.ts";
 import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
 import { ClosedReason, type Ended, NoticeKind, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
 import type { CallFault } from "./faults.ts";
@@ -22,7 +23,9 @@ export type EndCause =
   | { readonly kind: "kicked"; readonly by: string; readonly reason: string }
   | {
       readonly kind: "closed";
-      readonly why: "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unknown";
+      readonly why: "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unrecorded" | "unknown";
+      /** One more line for people. */
+      readonly detail?: string;
     };
 
 /** Where a viewing begins, or goes on after the connection was lost. */
@@ -60,11 +63,13 @@ export type ViewEvent =
     }
   | {
       readonly kind: "notice";
-      readonly about: "connecting" | "banner" | "draining" | "info";
+      readonly about: "connecting" | "banner" | "draining" | "info" | "recording";
       /** May be the target's own words: untrusted. */
       readonly text: string;
     }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
+  /** To watchers: a command was entered, or more is known of one: the same number replaces it. */
+  | { readonly kind: "command"; readonly command: TypedCommand }
   | {
       /** A measured round trip; only with `latencyEveryMs`. */
       readonly kind: "latency";
@@ -140,6 +145,8 @@ function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>
       const { offset, atMs } = event.value;
       return { kind: "ended", offset: Number(offset), cause: endCause(event.value), atMs: Number(atMs) };
     }
+    case "command":
+      return { kind: "command", command: event.value };
     case undefined:
       return undefined;
   }
@@ -161,10 +168,11 @@ function sizeOf(size: TermSize | undefined): Size {
   return { cols: size?.cols ?? 80, rows: size?.rows ?? 24 };
 }
 
-const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "info"> = {
+const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "recording"> = {
   [NoticeKind.CONNECTING]: "connecting",
   [NoticeKind.BANNER]: "banner",
   [NoticeKind.DRAINING]: "draining",
+  [NoticeKind.RECORDING]: "recording",
 };
 
 const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {
@@ -173,6 +181,7 @@ const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]
   [ClosedReason.DRAINING]: "draining",
   [ClosedReason.TAKEN_OVER]: "taken-over",
   [ClosedReason.FAULT]: "fault",
+  [ClosedReason.UNRECORDED]: "unrecorded",
 };
 
 /** How a session ended; a cause that this version does not know reads as closed for an unknown reason. */
@@ -187,8 +196,10 @@ export function endCause(ended: Ended): EndCause {
       return { kind: "lost", reason: cause.value.reason };
     case "kicked":
       return { kind: "kicked", by: cause.value.by?.name ?? "", reason: cause.value.reason };
-    case "closed":
-      return { kind: "closed", why: closedReasons[cause.value.reason] ?? "unknown" };
+    case "closed": {
+      const why = closedReasons[cause.value.reason] ?? "unknown";
+      return { kind: "closed", why, ...(cause.value.detail === "" ? {} : { detail: cause.value.detail }) };
+    }
     case undefined:
       return { kind: "closed", why: "unknown" };
   }

@@ -4,7 +4,15 @@ export type { SessionInfo } from "../gen/bartizan/v1/session_pb.ts";
 export { KickOutcome, SessionState } from "../gen/bartizan/v1/session_pb.ts";
 export type { SurvivalOptions } from "./attachment.ts";
 export { bearer } from "./bearer.ts";
-export { type AccessClient, type Clients, createClients, type SessionClient, type TargetClient } from "./clients.ts";
+export {
+  type AccessClient,
+  type Clients,
+  type CommandClient,
+  createClients,
+  type RecordingClient,
+  type SessionClient,
+  type TargetClient,
+} from "./clients.ts";
 export {
   type AttachmentEvent,
   type Beginning,

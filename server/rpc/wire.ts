@@ -76,6 +76,7 @@ const wireClosed: Readonly<Record<ClosedReason, WireClosedReason>> = {
   draining: WireClosedReason.DRAINING,
   "taken-over": WireClosedReason.TAKEN_OVER,
   fault: WireClosedReason.FAULT,
+  unrecorded: WireClosedReason.UNRECORDED,
 };
 
 const wireNotice: Readonly<Record<Notice["about"], NoticeKind>> = {
@@ -83,6 +84,7 @@ const wireNotice: Readonly<Record<Notice["about"], NoticeKind>> = {
   banner: NoticeKind.BANNER,
   draining: NoticeKind.DRAINING,
   info: NoticeKind.INFO,
+  recording: NoticeKind.RECORDING,
 };
 
 export function infoToWire(info: SessionInfo): SessionInfoMessage {
@@ -100,6 +102,7 @@ export function infoToWire(info: SessionInfo): SessionInfoMessage {
     attachments: info.attachments.map(attachedToWire),
     outputBytes: BigInt(info.outputBytes),
     recorded: info.recorded,
+    recordingId: info.recordingId ?? "",
     ...(info.ended === undefined ? {} : { ended: endedToWire(info.ended) }),
   });
 }
@@ -136,7 +139,7 @@ function causeToWire(cause: EndCause): NonNullable<MessageInitShape<typeof Ended
     case "kicked":
       return { case: "kicked", value: { by: { name: cause.by.name }, reason: cause.reason } };
     case "closed":
-      return { case: "closed", value: { reason: wireClosed[cause.why] } };
+      return { case: "closed", value: { reason: wireClosed[cause.why], detail: cause.detail ?? "" } };
   }
 }
 

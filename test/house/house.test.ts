@@ -15,13 +15,29 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
-    values: ["server/rpc/", "server/session/", "server/access/", "proto/gen/", "ground"],
+    values: [
+      "server/rpc/",
+      "server/session/",
+      "server/access/",
+      "server/recording/",
+      "server/commands/",
+      "proto/gen/",
+      "ground",
+    ],
     types: ["server/target/"],
   },
   "server/session/": {
     values: ["server/session/", "proto/client/csi-clamps.ts", "ground"],
-    types: ["server/target/", "server/access/"],
+    types: ["server/target/", "server/access/", "server/recording/", "server/commands/"],
   },
+  "server/recording/": {
+    values: ["server/recording/", "server/store/", "ground"],
+    types: ["server/session/", "server/target/"],
+  },
+  "server/commands/": {
+    values: ["server/commands/", "server/store/", "server/session/", "proto/client/csi-clamps.ts", "ground"],
+  },
+  "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
   "server/config.ts": {
@@ -39,11 +55,16 @@ const ground = ["server/events.ts", "server/errors.ts", "server/log.ts", "server
 
 /** Each thing that can hurt, and the only files that touch it. */
 const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly RegExp[]; types?: "free" }[] = [
-  { what: /^ssh2$/, within: product, files: [/^server\/target\/(ssh|demo-server)\.ts$/], types: "free" },
+  { what: /^ssh2$/, within: product, files: [/^server\/target\/ssh-library\.ts$/], types: "free" },
   {
     what: /^@xterm\//,
     within: product,
-    files: [/^server\/session\/screen-worker\.ts$/, /^cli\/crop\.ts$/, /^web\/terminal(-\w+)*\.ts$/],
+    files: [
+      /^server\/session\/screen-worker\.ts$/,
+      /^server\/commands\/command-worker\.ts$/,
+      /^cli\/crop\.ts$/,
+      /^web\/terminal(-\w+)*\.ts$/,
+    ],
     types: "free",
   },
   { what: /node-pty$/, within: product, files: [/^server\/target\/demo-pty\.ts$/], types: "free" },

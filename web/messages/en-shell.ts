@@ -48,12 +48,19 @@ export const shellEn = {
     draining: "The server was stopped, and the shell with it.",
     "taken-over": "This shell is open in another window now, and goes on there.",
     fault: "The bastion failed, and the shell ended; the server's log has the reason.",
+    unrecorded: "The shell was ended because it could not be recorded any longer.",
     unknown: "The shell ended for a reason that this page does not know.",
     again: "Open again",
     takeBack: "Take it back",
     targets: "Back to the targets",
   },
-  notices: { banner: "The target says", draining: "The server says", info: "The server says", dismiss: "Dismiss" },
+  notices: {
+    banner: "The target says",
+    draining: "The server says",
+    info: "The server says",
+    recording: "Recording",
+    dismiss: "Dismiss",
+  },
   close: {
     title: (target: string) => `The shell on ${target} is running`,
     text: (minutes: number) =>

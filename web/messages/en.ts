@@ -184,6 +184,7 @@ export const en = {
     draining: "the server was stopped",
     "taken-over": "taken up in another window; it lives on there",
     fault: "ended by a failure of the bastion; its log has the reason",
+    unrecorded: "it could not be recorded any longer",
     unknown: "ended for a reason that this page does not know",
   },
   time: {

@@ -45,12 +45,19 @@ export const shellZh: Messages["shell"] = {
     draining: "服务器已停止，终端随之结束。",
     "taken-over": "此终端已在另一个窗口中打开，并在那里继续。",
     fault: "堡垒机发生故障，终端已结束；原因见服务器日志。",
+    unrecorded: "无法继续录制，终端已结束。",
     unknown: "终端因此页面不认识的原因结束。",
     again: "再次打开",
     takeBack: "取回",
     targets: "返回目标列表",
   },
-  notices: { banner: "目标的消息", draining: "服务器的消息", info: "服务器的消息", dismiss: "关闭消息" },
+  notices: {
+    banner: "目标的消息",
+    draining: "服务器的消息",
+    info: "服务器的消息",
+    recording: "录制",
+    dismiss: "关闭消息",
+  },
   close: {
     title: (target) => `${target} 上的终端正在运行`,
     text: (minutes) =>

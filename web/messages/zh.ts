@@ -179,6 +179,7 @@ export const zh: Messages = {
     draining: "服务器已停止",
     "taken-over": "已在另一个窗口中继续",
     fault: "堡垒机故障导致结束；原因见其日志",
+    unrecorded: "无法继续录制",
     unknown: "因此页面不认识的原因结束",
   },
   time: {

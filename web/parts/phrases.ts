@@ -35,7 +35,9 @@ export function causeWords(words: Messages, cause: EndCause): string {
     case "kicked":
       return words.cause.kicked(printable(cause.by, 100), printable(cause.reason));
     case "closed":
-      return words.cause[cause.why];
+      return cause.detail === undefined
+        ? words.cause[cause.why]
+        : `${words.cause[cause.why]}: ${printable(cause.detail)}`;
   }
 }
 

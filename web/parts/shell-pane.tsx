@@ -215,7 +215,7 @@ function endWords({ ended }: Messages["shell"], cause: EndCause): string {
     case "kicked":
       return cause.by === "" ? ended.kickedNoName : ended.kicked(printable(cause.by, 100));
     case "closed":
-      return ended[cause.why];
+      return cause.detail === undefined ? ended[cause.why] : `${ended[cause.why]} ${printable(cause.detail, 300)}`;
   }
 }
 
