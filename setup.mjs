@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { delimiter, dirname, join, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { handOver, serverFlags } from "./cli/hand-over.js";
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -27,6 +27,7 @@ const noteFile = join(modules, ".bartizan-setup.json");
 const logFile = join(modules, ".bartizan-setup.log");
 const cryptoDir = join(modules, "ssh2", "lib", "protocol", "crypto");
 const bindingFile = join(cryptoDir, "build", "Release", "sshcrypto.node");
+const firstHeader = ["server", "target", "ssh2-binding.h"];
 
 /** What the page is built from, and where to. */
 const pageSources = ["web", "proto/client", "proto/gen", "package-lock.json"];
@@ -87,9 +88,11 @@ async function prepareCheckout() {
     if (found() !== `v${wanted}`) throw new Error(`Node ${wanted} does not run here; ${logFile} has the details.`);
     note = { lock, node: identity(node) };
   }
-  if (note.binding === undefined || note.binding !== identity(bindingFile)) {
-    const slow = bindingLoads() ? undefined : await buildBinding(note.slowWith);
-    note = { lock: note.lock, node: note.node, ...(slow ? { slowWith: slow } : { binding: identity(bindingFile) }) };
+  // The note of a binding that was only seen to load had another name.
+  if (note.safeBinding === undefined || note.safeBinding !== identity(bindingFile)) {
+    const slow = bindingServes() ? undefined : await buildBinding(note.slowWith);
+    const outcome = slow ? { slowWith: slow } : { safeBinding: identity(bindingFile) };
+    note = { lock: note.lock, node: note.node, ...outcome };
   }
   const text = JSON.stringify(note);
   if (text !== JSON.stringify(readJson(noteFile))) writeFileSync(noteFile, text);
@@ -120,9 +123,10 @@ async function preparePage() {
 }
 
 /**
- * Builds ssh2's native binding against the headers of the Node that will load it: its own installer takes whatever
- * headers the machine has, and reports success also when the result does not load. Gives back undefined when it loads,
- * else the tools it failed with: the same tools are not tried twice.
+ * Builds ssh2's native binding against the headers of the Node that will load it, and without what makes those headers
+ * dangerous (see the header that goes in first): its own installer takes whatever headers the machine has as they are,
+ * and reports success also when the result does not load. Gives back undefined when the server will use the result, else
+ * the tools it failed with: the same tools are not tried twice.
  */
 async function buildBinding(failedWith) {
   const tools = ["c++", "make", "python3"].map((name) => onPath(name) ?? `no ${name}`);
@@ -133,7 +137,7 @@ async function buildBinding(failedWith) {
     return tools.join(" ");
   }
   if (failedWith !== tools.join(" ")) {
-    const built = await step("building the native part of SSH", nodeGyp).then(bindingLoads, () => false);
+    const built = await step("building the native part of SSH", nodeGyp).then(bindingServes, () => false);
     if (built) return undefined;
   }
   say(`${slower}: its native part could not be built; ${logFile} has the reason.`);
@@ -148,7 +152,11 @@ async function nodeGyp() {
   const args = [gyp, "rebuild", `--target=${version}`, `--real_openssl_major=${Number.parseInt(openssl, 10)}`];
   args.push(`--nodedir=${headers()}`);
   // npm's own settings in the environment (a nodedir above all) would win over these arguments.
-  await run(node, args, { cwd: cryptoDir, env: plainEnvironment(true) });
+  const env = plainEnvironment(true);
+  // From the folder that the compiler runs in: flags of make have no way to write a space.
+  const first = relative(join(realpathSync(cryptoDir), "build"), join(realpathSync(root), ...firstHeader));
+  env.CXXFLAGS = [env.CXXFLAGS, "-include", first].filter(Boolean).join(" ");
+  await run(node, args, { cwd: cryptoDir, env });
 }
 
 /** The folder whose include/ belongs to the checkout's Node; npm may have tidied it away. */
@@ -158,8 +166,10 @@ function headers() {
   return folders.find((folder) => existsSync(join(folder, "include", "node", "node_version.h")));
 }
 
-function bindingLoads() {
-  const script = `process.exit(require(${JSON.stringify(join(cryptoDir, "..", "crypto.js"))}).bindingAvailable ? 0 : 1)`;
+/** Whether the server will use the binding: it loads, and it cannot end the process. */
+function bindingServes() {
+  const door = pathToFileURL(join(root, "server", "target", "ssh-library.ts"));
+  const script = `import(${JSON.stringify(door)}).then((it) => process.exit(it.nativeCrypto.available ? 0 : 1))`;
   return existsSync(bindingFile) && succeeds(node, ["-e", script]);
 }
 

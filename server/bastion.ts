@@ -19,7 +19,8 @@ import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
-import { createSshDial, nativeCryptoAvailable } from "./target/ssh.ts";
+import { createSshDial } from "./target/ssh.ts";
+import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
 
 export interface BastionOptions {
@@ -41,7 +42,7 @@ export interface Bastion extends AsyncDisposable {
   readonly port: number;
   /** The local token: every role. */
   readonly token: string;
-  readonly nativeCrypto: boolean;
+  readonly nativeCrypto: NativeCrypto;
   readonly registry: Registry;
   /** Connections that clients have open. */
   connections(): number;
@@ -82,7 +83,6 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const pageTokens = new PageTokens(clock);
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
-  const nativeCrypto = nativeCryptoAvailable();
 
   await using opening = new AsyncDisposableStack();
   const pool = opening.use(openScreenPool({ clock }));
@@ -101,7 +101,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     streams,
     guard: authorise,
   } = createRoutes({
-    ...{ registry, clock, log, targets, nativeCrypto },
+    ...{ registry, clock, log, targets, nativeCrypto: nativeCrypto.available },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -8,6 +8,7 @@ import { aborted } from "./flow/life.ts";
 import { printable } from "./flow/printable.ts";
 import { createLog } from "./log.ts";
 import { type OpenInventory, openInventory } from "./open-inventory.ts";
+import type { NativeCrypto } from "./target/ssh-library.ts";
 
 const help = `Usage: bartizan serve [--config FILE]
        bartizan config check FILE
@@ -90,7 +91,7 @@ function announce(config: Config, bastion: Bastion, inventory: OpenInventory): v
 ${way}bartizan ${version()} listens on ${bastion.url}
   targets    ${shown.join(", ") || "none: name some in the config file"}
 ${skipped.join("")}  token      ${config.tokenFile} (only you can read it)
-  crypto     ${bastion.nativeCrypto ? "native" : "slower path: ssh2's native binding is not built (see bartizan doctor)"}
+  crypto     ${cryptoLines(bastion.nativeCrypto)}
 
 Type in another terminal:
   npx bartizan link${at}
@@ -103,6 +104,10 @@ Type in another terminal:
 
 Ctrl-C stops it.
 `);
+}
+
+function cryptoLines(crypto: NativeCrypto): string {
+  return crypto.available ? "native" : `slower path: ${crypto.why}\n             ${crypto.help}`;
 }
 
 /** What the commands need to find this server, and to believe it, beyond their defaults. */

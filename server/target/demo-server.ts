@@ -2,8 +2,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { constants } from "node:os";
-import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from "ssh2";
+import type { AuthContext, Connection, ServerChannel, Session } from "ssh2";
 import { type DemoPty, openDemoPty, type ShellEnd } from "./demo-pty.ts";
+import { ssh2 } from "./ssh-library.ts";
 
 /** From the parent, once: the first start has no keys, a restart gives back the ones it got. */
 export interface DemoStart {

@@ -1,7 +1,6 @@
-/** Dials SSH targets with ssh2, by the rules that keep its traps shut. The one door to that library. */
-import { createRequire } from "node:module";
+/** Dials SSH targets with ssh2, by the rules that keep its traps shut. */
 import type { Socket } from "node:net";
-import ssh2, { type Algorithms, type Client } from "ssh2";
+import type { Algorithms, Client } from "ssh2";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { TermSize } from "../events.ts";
 import { type Clock, systemClock } from "../flow/clock.ts";
@@ -11,6 +10,7 @@ import { createSshAuth } from "./ssh-auth.ts";
 import { clampSize, openSshChannel } from "./ssh-channel.ts";
 import { faultFromChannel } from "./ssh-errors.ts";
 import { openHostCheck } from "./ssh-host-check.ts";
+import { ssh2 } from "./ssh-library.ts";
 import { login } from "./ssh-login.ts";
 import { openPatience } from "./ssh-patience.ts";
 import { openSshSocket } from "./ssh-socket.ts";
@@ -64,14 +64,6 @@ const algorithms: Algorithms = {
   hmac: ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"],
   compress: ["none"],
 };
-
-/** Whether ssh2's own crypto addon is loaded; without it everything works, at double the processor time. */
-export function nativeCryptoAvailable(): boolean {
-  const { bindingAvailable } = createRequire(import.meta.url)("ssh2/lib/protocol/crypto.js") as {
-    bindingAvailable: unknown;
-  };
-  return bindingAvailable === true;
-}
 
 /** A Dial over ssh2. One connection per channel; the target sees TERM xterm-256color and LANG C.UTF-8. */
 export function createSshDial(clock: Clock, times: Partial<SshTimes> = {}): Dial {

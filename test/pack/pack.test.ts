@@ -15,6 +15,14 @@ const env = {
   HOME: join(folder, "home"),
   XDG_STATE_HOME: join(folder, "state"),
 };
+/** npm's own cache and settings, so that packages come from where the checkout's came from. */
+const home = { HOME: process.env.HOME, PATH: [join(modules, ".bin"), env.PATH].join(delimiter) };
+const brought = join(modules, "node", "node_modules");
+const withHeaders = readdirSync(brought).find((name) => existsSync(join(brought, name, "include"))) ?? "";
+/** The checkout's Node brings its headers; nothing of them is fetched. */
+const headers = { npm_config_nodedir: join(brought, withHeaders) };
+/** Whether the machine can compile: then the checkout has the native part of SSH. */
+const native = existsSync(join(modules, "ssh2", "lib", "protocol", "crypto", "build", "Release", "sshcrypto.node"));
 const command = join(folder, "prefix", "bin", "bartizan");
 let contents: readonly string[] = [];
 
@@ -36,16 +44,12 @@ beforeAll(() => {
     "package.json tsconfig.json tsconfig.build.json README.md LICENSE SECURITY.md server cli proto web docs";
   for (const part of parts.split(" ")) cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(modules, join(copy, "node_modules"));
-  // npm's own cache and settings, so that packages come from where the checkout's came from.
-  const home = { HOME: process.env.HOME, PATH: [join(modules, ".bin"), env.PATH].join(delimiter) };
   const packed = run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: copy, env: home });
   expect(packed.status, packed.stdout + packed.stderr).toBe(0);
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none";
   contents = run("tar", ["tzf", join(folder, tarball)])
     .stdout.trim()
     .split("\n");
-  const brought = join(modules, "node", "node_modules");
-  const headers = readdirSync(brought).find((name) => existsSync(join(brought, name, "include"))) ?? "";
   const args = [
     "install",
     "-g",
@@ -57,7 +61,7 @@ beforeAll(() => {
     "--allow-scripts=ssh2",
   ];
   const installed = run("npm", [...args, join(folder, tarball)], {
-    env: { ...home, npm_config_nodedir: join(brought, headers) },
+    env: { ...home, ...headers },
   });
   expect(installed.status, installed.stderr).toBe(0);
 }, 240_000);
@@ -69,7 +73,7 @@ test("the package has the compiled program, the contract and the papers, and not
     contents.map((path) =>
       path
         .replace(/^package\//, "")
-        .replace(/^(dist|proto|cli)\/(\w+).*/, "$1/$2")
+        .replace(/^(dist|proto|cli|server)\/(\w+).*/, "$1/$2")
         .replace(/^docs\/.*/, "docs"),
     ),
   );
@@ -87,6 +91,7 @@ test("the package has the compiled program, the contract and the papers, and not
       "docs",
       "package.json",
       "proto/bartizan",
+      "server/target",
     ].toSorted(),
   );
 });
@@ -103,47 +108,72 @@ test("the installed command answers --help and --version, and checks a config fi
   expect(checked.stderr).toContain("bad.yaml:2");
 });
 
+test("the installed server uses no native part that could end it, and prints the line that builds a safe one", async () => {
+  await using first = await openServer();
+  const line = /CXXFLAGS=.* run install/.exec(first.said())?.[0];
+  const said = line === undefined ? "crypto     native" : "crypto     slower path";
+  expect(first.said()).toContain(said);
+  // As in the checkout: native where this machine can compile. Stock headers may be harmless one day.
+  if (line === undefined || !native) return;
+  const built = run("sh", ["-c", line], { env: { ...home, ...headers } });
+  await using second = await openServer();
+  expect(second.said(), built.stdout + built.stderr).toContain("crypto     native");
+}, 120_000);
+
 test("the installed server gives a shell with the screen and the demo target that it carries", async () => {
+  await using server = await openServer();
+  const { url } = server;
+  const at = { env: { BARTIZAN_SERVER: url } };
+  expect(run(command, ["targets"], at).stdout).toContain("demo");
+  expect(run(command, ["link"], at).stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#code=[\w-]{43}\n$/);
+  const page = await (await fetch(url)).text();
+  const script = /<script [^>]*src="([^"]+)"/.exec(page)?.[1] ?? "none";
+  expect((await fetch(new URL(script, url))).headers.get("content-type")).toContain("javascript");
+  const shell = run(command, ["shell", "demo"], { ...at, input: "echo sum-$((40+2)); exit 7\n" });
+  expect(shell.stdout, shell.stderr).toContain("sum-42");
+  expect(shell.status).toBe(7);
+  const doctor: readonly { what: string; state: string; found: string }[] = JSON.parse(
+    run(command, ["doctor", "--json"], at).stdout,
+  );
+  expect(doctor).toContainEqual(expect.objectContaining({ what: "Node", state: "ok", found: process.versions.node }));
+  const expected = { what: "native cryptography", state: native ? "ok" : "warn" };
+  expect(doctor).toContainEqual(expect.objectContaining(expected));
+});
+
+interface InstalledServer extends AsyncDisposable {
+  readonly url: string;
+  /** All that it has printed. */
+  said(): string;
+}
+
+/** Disposing ends it by TERM, and fails when its status is not 0. */
+async function openServer(): Promise<InstalledServer> {
   const config = join(folder, "bartizan.yaml");
   writeFileSync(config, "listen: { port: 0 }\nsshConfig: false\n");
   const server = spawn(command, ["serve", "--config", config], { env, stdio: ["ignore", "pipe", "pipe"] });
   const closed = new Promise<number | null>((resolve) => server.on("close", resolve));
-  try {
-    let said = "";
-    let complained = "";
-    server.stderr.on("data", (chunk) => {
-      complained += chunk;
+  let said = "";
+  let complained = "";
+  server.stderr.on("data", (chunk) => {
+    complained += chunk;
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    server.on("close", () => reject(new Error(`the server ended: ${said}${complained}`)));
+    server.stdout.on("data", (chunk) => {
+      said += chunk;
+      const found = /listens on (http:\S+)[\s\S]*Ctrl-C stops it/.exec(said)?.[1];
+      if (found !== undefined) resolve(found);
     });
-    const url = await new Promise<string>((resolve, reject) => {
-      server.on("close", () => reject(new Error(`the server ended: ${said}${complained}`)));
-      server.stdout.on("data", (chunk) => {
-        said += chunk;
-        const found = /listens on (http:\S+)/.exec(said)?.[1];
-        if (found !== undefined) resolve(found);
-      });
-    });
-    const at = { env: { BARTIZAN_SERVER: url } };
-    expect(run(command, ["targets"], at).stdout).toContain("demo");
-    expect(run(command, ["link"], at).stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#code=[\w-]{43}\n$/);
-    const page = await (await fetch(url)).text();
-    const script = /<script [^>]*src="([^"]+)"/.exec(page)?.[1] ?? "none";
-    expect((await fetch(new URL(script, url))).headers.get("content-type")).toContain("javascript");
-    const shell = run(command, ["shell", "demo"], { ...at, input: "echo sum-$((40+2)); exit 7\n" });
-    expect(shell.stdout, shell.stderr).toContain("sum-42");
-    expect(shell.status).toBe(7);
-    const doctor: readonly { what: string; state: string; found: string }[] = JSON.parse(
-      run(command, ["doctor", "--json"], at).stdout,
-    );
-    expect(doctor).toContainEqual(expect.objectContaining({ what: "Node", state: "ok", found: process.versions.node }));
-    // As in the checkout: native where this machine can compile.
-    const native = existsSync(join(modules, "ssh2", "lib", "protocol", "crypto", "build", "Release", "sshcrypto.node"));
-    const expected = { what: "native cryptography", state: native ? "ok" : "warn" };
-    expect(doctor).toContainEqual(expect.objectContaining(expected));
-  } finally {
-    server.kill("SIGTERM");
-    expect(await closed).toBe(0);
-  }
-});
+  });
+  return {
+    url,
+    said: () => said,
+    async [Symbol.asyncDispose]() {
+      server.kill("SIGTERM");
+      expect(await closed).toBe(0);
+    },
+  };
+}
 
 test("a program finds the client under the package's name", () => {
   const script = 'import("bartizan/client").then((client) => console.log(typeof client.createClients))';

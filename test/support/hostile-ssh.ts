@@ -1,7 +1,8 @@
 /** SSH servers that behave as no good one does: an ssh2 Server for logins and channels, plain sockets for the rest. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import ssh2, { type Algorithms, type AuthContext, type Connection, type ServerChannel } from "ssh2";
+import type { Algorithms, AuthContext, Connection, ServerChannel } from "ssh2";
+import { ssh2 } from "../../server/target/ssh-library.ts";
 import type { Target } from "../../server/target/target.ts";
 
 export interface Rig extends AsyncDisposable {

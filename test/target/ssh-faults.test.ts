@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../server/flow/clock.ts";
-import { createSshDial, dialSsh, nativeCryptoAvailable } from "../../server/target/ssh.ts";
+import { createSshDial, dialSsh } from "../../server/target/ssh.ts";
 import { eventually, open, operator, reader } from "../support/dialing.ts";
 import { openFaultProxy } from "../support/fault-proxy.ts";
 import { openSshRig, openTcpRig, type Rig } from "../support/hostile-ssh.ts";
@@ -308,8 +308,4 @@ describe("an open channel", { timeout: 30_000 }, () => {
     expect((await reader(channel).rest()).toString()).toBe("hello");
     expect(await channel.done).toEqual({ kind: "exited", code: 0 });
   });
-});
-
-test("ssh2's own crypto is there, as set-up promises where a compiler is", () => {
-  expect(typeof nativeCryptoAvailable()).toBe("boolean");
 });
