@@ -48,7 +48,10 @@ export interface Bastion extends AsyncDisposable {
   connections(): number;
   /** The page's address with a code that signs the local user in, once, within two minutes. */
   createLink(): string;
-  /** Refuses new work, tells everybody, waits for sessions to end until the signal aborts. */
+  /**
+   * Refuses new shells, tells everybody, waits for sessions to end until the signal aborts. It goes on listening: a balancer
+   * must see that it is not ready, and those who watch and kick must reach the shells that are left.
+   */
   drain(signal: AbortSignal): Promise<void>;
 }
 
@@ -151,10 +154,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     createLink: () => linkUrl(links.create(localUser).code),
     ...{ token, nativeCrypto, registry },
     connections: front.connections,
-    drain: (signal) => {
-      front.stopListening();
-      return registry.drain(signal);
-    },
+    drain: (signal) => registry.drain(signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

@@ -37,8 +37,6 @@ export interface Front extends AsyncDisposable {
   readonly port: number;
   /** Open now. */
   connections(): number;
-  /** Refuses new connections; open calls go on. */
-  stopListening(): void;
 }
 
 export interface Listeners {
@@ -157,9 +155,8 @@ export async function listen(
   return {
     port,
     connections: () => sockets.size,
-    stopListening: () => void server.close(),
     [Symbol.asyncDispose]: async () => {
-      const closed = server.listening ? new Promise((resolve) => server.close(resolve)) : Promise.resolve();
+      const closed = new Promise((resolve) => server.close(resolve));
       for (const session of sessions) session.close();
       clear1.close();
       clear2.close();

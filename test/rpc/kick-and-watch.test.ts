@@ -231,15 +231,14 @@ describe.each(carriers)("over %s", (over) => {
     it("refuses new shells, tells everybody, waits for its limit, then ends the rest with the cause", async () => {
       const { operator } = await opened();
       const limit = new AbortController();
-      // On a connection that is open already: new ones are refused before they can be told why.
-      const before = bastion.clients("token-alice");
-      await before.targets.listTargets({});
+      expect((await fetch(`${bastion.url}/readyz`)).status).toBe(200);
       const draining = bastion.drain(limit.signal);
       await until(() => operator.events.some((e) => e.kind === "notice" && e.about === "draining"), "the notice");
-      if (over === "HTTP/2") {
-        await using late = operate(before, "memory");
-        expect(faultOf(await late.over.catch((reason) => reason))).toMatchObject({ word: "draining" });
-      }
+      expect((await fetch(`${bastion.url}/readyz`)).status).toBe(503);
+      const newcomer = bastion.clients("token-alice");
+      await using late = operate(newcomer, "memory");
+      expect(faultOf(await late.over.catch((reason) => reason))).toMatchObject({ word: "draining" });
+      expect((await newcomer.sessions.listSessions({})).sessions).toHaveLength(1);
       limit.abort();
       await draining;
       const closing = bastion.registry[Symbol.asyncDispose]();
