@@ -9,8 +9,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Upper bounds for a machine that does much else; nothing waits for them.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     globalSetup: ["test/house/machine.ts"],
   },
 });

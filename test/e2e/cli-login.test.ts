@@ -42,7 +42,7 @@ describe("the CLI at a server's door", () => {
     const shell = await cliInPipe(["shell", "play"], at("http"));
     expect(shell).toMatchObject({ code: 255, stdout: "" });
     expect(shell.stderr).toContain("speaks only TLS");
-  }, 30_000);
+  });
 
   it("says so where a server speaks no TLS", async () => {
     await using bastion = await openTestBastion();

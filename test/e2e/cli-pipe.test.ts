@@ -38,7 +38,7 @@ describe("shell between pipes", () => {
     await until(() => bastion.registry.size === 0, "the session is over");
     const listed = JSON.parse((await cliInPipe(["sessions", "--json"], env)).stdout);
     expect(listed.sessions).toEqual([]);
-  }, 30_000);
+  });
 
   it("hangs up when nobody reads any more while its own input is still open", async () => {
     const memory = createMemoryTarget({ name: "play" });

@@ -150,7 +150,7 @@ describe("shell", () => {
     expect(code).toBe(255);
     cooked(terminal);
     expect(cli.raw()).toContain("The server was restarted, or your shell has ended; it is gone.");
-  }, 30_000);
+  });
 
   it("hangs up and restores the terminal when it is terminated", async () => {
     const { bastion, operator, pty } = await withMemory();
@@ -229,5 +229,5 @@ describe("shell", () => {
     const run = await cliInPipe(["shell", "demo"], env, input);
     expect(run.stdout).toContain(`${lines} paste.txt`);
     expect(run.code).toBe(0);
-  }, 60_000);
+  });
 });

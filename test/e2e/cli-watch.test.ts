@@ -130,7 +130,7 @@ describe("watch", () => {
     } finally {
       await proxy[Symbol.asyncDispose]();
     }
-  }, 30_000);
+  });
 
   it("into a pipe passes neither titles nor the full reset", async () => {
     const { bastion, env, operator, id, pty } = await withMemory();

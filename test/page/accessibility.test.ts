@@ -17,9 +17,7 @@ afterAll(() => browser[Symbol.asyncDispose]());
 const axeCode = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
-  test("no page has a serious fault by axe-core: list, shell, sessions, kick, watch, wall, access", {
-    timeout: 60_000,
-  }, async () => {
+  test("no page has a serious fault by axe-core: list, shell, sessions, kick, watch, wall, access", async () => {
     const memory = createMemoryTarget({ name: "play" });
     const target = { ...memory.target, labels: { role: "web", zone: "a" } };
     await using rig = await openPageRig(browser, { targets: [target], dial: memory.dial });

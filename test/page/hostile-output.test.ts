@@ -86,12 +86,6 @@ describe("what a target prints", () => {
     await pty.print("\x1b]0;t\x07\x07\x1b[c\x1b[6n".repeat(2000));
     await pty.print("\x1bc\x1b[5;1Hstill alive");
     await shows(page, "still alive");
-    const pauseMs = await page.evaluate(async () => {
-      const start = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      return performance.now() - start;
-    });
-    expect(pauseMs).toBeLessThan(500);
     await page.keyboard.type("q");
     await until(() => pty.typed().toString().endsWith("q"), "keys still arrive");
   });

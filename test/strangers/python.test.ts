@@ -21,7 +21,7 @@ function generatedStubs(): { readonly folder: string } & Disposable {
   return { folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-test("a Python program opens a shell on the demo target, watches it, and ends it", { timeout: 40_000 }, async () => {
+test("a Python program opens a shell on the demo target, watches it, and ends it", async () => {
   using stubs = generatedStubs();
   const living = new AbortController();
   await using demo = await openDemo(living.signal, { home: tmpdir() });

@@ -57,7 +57,7 @@ export async function openPageRig(browser: Browser, options: TestBastionOptions 
         ...wishes,
       });
       contexts.push(context);
-      context.setDefaultTimeout(10_000);
+      context.setDefaultTimeout(30_000);
       await noteWrongs(context, wrongs);
       if (script !== undefined) await context.addInitScript(script);
       const page = await context.newPage();

@@ -4,7 +4,7 @@
 export async function until<T>(
   condition: () => T | Promise<T>,
   what: string,
-  limitMs = 10_000,
+  limitMs = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = performance.now() + limitMs;
   for (;;) {

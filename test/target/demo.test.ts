@@ -14,7 +14,7 @@ const alive = (pid: number) => {
   }
 };
 
-describe("the demo target", { timeout: 30_000 }, () => {
+describe("the demo target", () => {
   test("lets nobody in who has not the key of this start", async () => {
     await using demo = await openDemo(new AbortController().signal, { home: tmpdir() });
     await using other = await openDemo(new AbortController().signal, { home: tmpdir() });

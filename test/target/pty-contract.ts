@@ -19,15 +19,15 @@ export interface ContractRig {
 }
 
 export function ptyContract(rig: ContractRig): void {
-  describe(`a pty over ${rig.name}`, { timeout: 60_000 }, () => {
+  describe(`a pty over ${rig.name}`, () => {
     let target: Target;
     let opened: AsyncDisposable;
     beforeAll(async () => {
       const made = await rig.open();
       opened = made;
       target = made.target;
-    }, 60_000);
-    afterAll(() => opened[Symbol.asyncDispose](), 30_000);
+    });
+    afterAll(() => opened[Symbol.asyncDispose]());
     const dialled = () => open(rig.dial, target);
     const type = (text: string) => Buffer.from(`${text}\n`);
 

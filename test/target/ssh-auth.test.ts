@@ -19,7 +19,7 @@ const answering = (...answers: string[]) => operator(() => ({ accepted: true, an
 const label = (question: Question | undefined) =>
   question?.kind === "host-key" ? "" : (question?.questions[0]?.label ?? "");
 
-describe("a login by key", { timeout: 30_000 }, () => {
+describe("a login by key", () => {
   let sshd: Sshd;
   let folder: string;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe("a login by key", { timeout: 30_000 }, () => {
     const rsa = makeKey(join(folder, "rsa"), "rsa");
     writeFileSync(own, `${locked}\n${rsa}\n`);
     sshd = await openSshd({ config: [`AuthorizedKeysFile ${own}`] });
-  }, 30_000);
+  });
   afterAll(async () => {
     await sshd[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
@@ -113,14 +113,14 @@ describe("a login by key", { timeout: 30_000 }, () => {
   });
 });
 
-describe.runIf(process.getuid?.() === 0)("a login by password at a real sshd", { timeout: 60_000 }, () => {
+describe.runIf(process.getuid?.() === 0)("a login by password at a real sshd", () => {
   let sshd: Sshd;
   beforeAll(async () => {
     sshd = await openSshd({
       users: [{ name: "bzanna", password: secret }],
       config: ["KbdInteractiveAuthentication no"],
     });
-  }, 30_000);
+  });
   afterAll(() => sshd[Symbol.asyncDispose]());
 
   test("a password is asked for, and lets in", async () => {
@@ -172,7 +172,7 @@ describe.runIf(process.getuid?.() === 0)("a login by password at a real sshd", {
   });
 });
 
-describe("a login at servers of all kinds", { timeout: 30_000 }, () => {
+describe("a login at servers of all kinds", () => {
   const keyboard = (script: (context: KeyboardAuthContext) => void) => (context: AuthContext) => {
     if (context.method === "keyboard-interactive") script(context);
     else context.reject(["keyboard-interactive"]);

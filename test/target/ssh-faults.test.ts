@@ -10,7 +10,7 @@ import { descendants, freePort, openSshd, type Sshd } from "../support/sshd.ts";
 
 const quick = createSshDial(systemClock, { connectMs: 2_000, handshakeMs: 300, promptMs: 300, openMs: 500 });
 
-describe("dialling", { timeout: 30_000 }, () => {
+describe("dialling", () => {
   const refusedBy = async (talk: Parameters<typeof openTcpRig>[0], dial = quick) => {
     await using rig = await openTcpRig(talk);
     const fault = await open(dial, rig.target).then(
@@ -153,11 +153,11 @@ describe("dialling", { timeout: 30_000 }, () => {
   });
 });
 
-describe("an open channel", { timeout: 30_000 }, () => {
+describe("an open channel", () => {
   let sshd: Sshd;
   beforeAll(async () => {
     sshd = await openSshd();
-  }, 30_000);
+  });
   afterAll(() => sshd[Symbol.asyncDispose]());
 
   test("reset, or ended cleanly, by the network: lost, never an exit", async () => {

@@ -9,7 +9,7 @@ import type { Target } from "../../server/target/target.ts";
 import { open, operator, reader } from "../support/dialing.ts";
 import { makeKey, openSshd, publicKeyOf, type Sshd } from "../support/sshd.ts";
 
-describe("the host key of a target", { timeout: 30_000 }, () => {
+describe("the host key of a target", () => {
   let sshd: Sshd;
   let folder: string;
   let known: string;
@@ -17,7 +17,7 @@ describe("the host key of a target", { timeout: 30_000 }, () => {
   beforeAll(async () => {
     sshd = await openSshd({ hostKeyTypes: ["rsa", "ed25519"], config: ["RekeyLimit 1M"] });
     other = makeKey(join(sshd.folder, "other"), "ed25519");
-  }, 30_000);
+  });
   afterAll(() => sshd[Symbol.asyncDispose]());
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "bartizan-hosts-"));
