@@ -32,6 +32,11 @@ export const shellEn = {
     title: (target: string) => `No shell on ${target}`,
     lost: "The way back to this shell is lost",
     lostHint: "It may still run: look at the sessions, where your own can be reopened.",
+    signedOut: "Your sign-in has ended, and this shell needs a new one",
+    signedOutHint: (minutes: number) =>
+      minutes > 0
+        ? `The shell itself runs on for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
+        : "Paste a new link above, and it is opened by itself.",
     again: "Try again",
     sessions: "Show the sessions",
     close: "Close the tab",

@@ -41,7 +41,7 @@ const bellMs = 180;
 export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const words = useWords();
   const [, navigate] = useLocation();
-  const { settings } = usePage();
+  const { settings, signedOut } = usePage();
   const scheme = useTerminalScheme(settings);
   const [dialog, setDialog] = useState<Dialog>();
   const [searching, setSearching] = useState(false);
@@ -66,6 +66,9 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
     if (wish !== undefined) shells?.grant(wish);
   }, [shells, wish]);
   useEffect(() => shells?.colour(scheme), [shells, scheme]);
+  useEffect(() => {
+    if (!signedOut) shells?.signedIn();
+  }, [shells, signedOut]);
   useEffect(() => onTabs(tabs.length), [onTabs, tabs.length]);
   useEffect(() => {
     if (!bell) return;
@@ -223,7 +226,7 @@ function useShells(
   scheme: ColourScheme,
   on: { onShortcut(shortcut: Shortcut): void; onModifiersUsed(): void; onBell(): void },
 ): ShellTabs | undefined {
-  const { api } = usePage();
+  const { api, who } = usePage();
   const words = useWords();
   const [shells, setShells] = useState<ShellTabs>();
   const latest = useRef({ on, scheme, words });
@@ -234,6 +237,8 @@ function useShells(
       settings,
       scheme: latest.current.scheme,
       storage: sessionStorage,
+      who: who.name,
+      cameByLink: api.access.cameByLink,
       label: (target) => latest.current.words.shell.terminalOf(target),
       onShortcut: (shortcut) => latest.current.on.onShortcut(shortcut),
       onModifiersUsed: () => latest.current.on.onModifiersUsed(),
@@ -241,7 +246,7 @@ function useShells(
     });
     setShells(made);
     return () => made[Symbol.dispose]();
-  }, [api, settings]);
+  }, [api, who.name, settings]);
   return shells;
 }
 
