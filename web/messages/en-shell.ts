@@ -177,6 +177,7 @@ export const shellEn = {
     selectToCopy: "Copy what is selected at once",
     askBeforePaste: "Ask before several lines are pasted and run",
     blinkingCursor: "Blinking cursor",
+    bellSound: "The bell makes a sound",
     reset: "As they came",
     done: "Done",
   },

@@ -141,6 +141,9 @@ export const en = {
     cancel: "Cancel",
     close: "Close",
     working: "Ending the session…",
+    stopWaiting: "Stop waiting",
+    stopped:
+      "You stopped waiting. The order was given and may still be carried out: the list of sessions shows whether it was. Asking again gives no second order.",
     ended: (took: string) => `Ended: the channel to the target was closed after ${took}.`,
     told: (count: number) =>
       count === 0 ? "Nobody was watching." : `${s(count, "watcher was", "watchers were")} told.`,
@@ -167,8 +170,12 @@ export const en = {
     approximate: "approximate",
     approximateHint:
       "The program's output could not be followed exactly; the screen may differ until it is next cleared.",
-    muted: "Muted",
-    mutedHint: "Nothing you type is sent, and the target cannot make this page answer.",
+    muted: "MUTE",
+    mutedHint:
+      "You only look. Nothing that you type, paste or resize reaches the session, and the target cannot make this page answer it. That cannot be switched off.",
+    bellOn: "Bell on",
+    bellOff: "Bell off",
+    bellHint: "Whether the bell of a terminal makes a sound in this browser; it flashes in any case.",
     watchers: (names: string) => `Watching: ${names}`,
     alone: "Nobody else watches",
     away: "operator away",

@@ -173,6 +173,7 @@ export const shellZh: Messages["shell"] = {
     selectToCopy: "选中即复制",
     askBeforePaste: "粘贴并执行多行之前询问",
     blinkingCursor: "光标闪烁",
+    bellSound: "响铃时发出声音",
     reset: "恢复默认",
     done: "完成",
   },

@@ -16,6 +16,7 @@ import { ShellStatus } from "../parts/shell-status.tsx";
 import { ShellTabBar } from "../parts/shell-tab-bar.tsx";
 import { StatePanel } from "../parts/state-panel.tsx";
 import { TerminalSettingsDialog } from "../parts/terminal-settings-dialog.tsx";
+import { useBell } from "../parts/use-bell.ts";
 import { useKeyboardInset } from "../parts/use-keyboard-inset.ts";
 import type { ShellTab } from "../shell-tab.ts";
 import { createShellTabs, type ShellTabs, type TabsState } from "../shell-tabs.ts";
@@ -36,7 +37,6 @@ export interface ShellPageProps {
 type Dialog = "settings" | "shortcuts" | { readonly closing: ShellTab };
 
 const noTabs: TabsState = { tabs: [], front: undefined };
-const bellMs = 180;
 
 export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const words = useWords();
@@ -46,7 +46,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const [dialog, setDialog] = useState<Dialog>();
   const [searching, setSearching] = useState(false);
   const [held, setHeld] = useState(noModifiers);
-  const [bell, setBell] = useState(false);
+  const bell = useBell(settings);
   const [pasteDenied, setPasteDenied] = useState(false);
   const act = useRef<(shortcut: Shortcut) => void>(() => {});
   const below = useRef<HTMLDivElement>(null);
@@ -56,11 +56,12 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const shells = useShells(settings, scheme, {
     onShortcut: (shortcut) => act.current(shortcut),
     onModifiersUsed: () => setHeld(noModifiers),
-    onBell: () => setBell(true),
+    onBell: bell.ring,
   });
   const { tabs, front } = useSyncExternalStore(shells?.subscribe ?? never, () => shells?.state ?? noTabs);
   const frontState = useSyncExternalStore(front?.subscribe ?? never, () => front?.state);
-  const asks = dialog !== undefined || frontState?.prompt !== undefined || frontState?.question !== undefined;
+  const question = frontState?.questions[0];
+  const asks = dialog !== undefined || frontState?.prompt !== undefined || question !== undefined;
 
   useEffect(() => {
     if (wish !== undefined) shells?.grant(wish);
@@ -70,11 +71,6 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
     if (!signedOut) shells?.signedIn();
   }, [shells, signedOut]);
   useEffect(() => onTabs(tabs.length), [onTabs, tabs.length]);
-  useEffect(() => {
-    if (!bell) return;
-    const timer = setTimeout(() => setBell(false), bellMs);
-    return () => clearTimeout(timer);
-  }, [bell]);
   const opened = frontState?.phase.kind === "open";
   // The terminal takes the focus when its tab comes to the front, after each question, and when its shell opens.
   useEffect(() => {
@@ -126,7 +122,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   return (
     <section
       className="shell-page"
-      data-bell={bell}
+      data-bell={bell.flash}
       style={{ "--shell-ground": ground, paddingBottom: inset } as React.CSSProperties}
       aria-label={words.shell.title}
     >
@@ -188,7 +184,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
       {visible && front !== undefined && frontState?.prompt !== undefined && (
         <ShellPrompt key={frontState.prompt.prompt.id} tab={front} open={frontState.prompt} />
       )}
-      {visible && frontState?.question !== undefined && <ShellQuestion question={frontState.question} />}
+      {visible && question !== undefined && <ShellQuestion question={question} />}
       {visible && typeof dialog === "object" && (
         <CloseQuestion
           tab={dialog.closing}

@@ -6,6 +6,7 @@ import { type CallFault, type EndCause, printable } from "../../proto/client/ind
 import type { Messages } from "../messages/en.ts";
 import type { TabPhase } from "../shell-state.ts";
 import type { ShellTab } from "../shell-tab.ts";
+import { ClipboardQuestion } from "./clipboard-question.tsx";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 
@@ -44,9 +45,12 @@ export function ShellPane(props: ShellPaneProps) {
 
 function Notices({ tab }: { tab: ShellTab }) {
   const words = useWords().shell;
-  const { notices, discardedBytes } = tab.state;
+  const { notices, discardedBytes, clipboard } = tab.state;
   return (
     <div className="shell-notices" role="log" aria-live="polite">
+      {clipboard !== undefined && (
+        <ClipboardQuestion key={clipboard.id} wish={clipboard} onAnswered={() => tab.view?.focus()} />
+      )}
       {discardedBytes > 0 && (
         <Alert color="yellow" withCloseButton closeButtonLabel={words.notices.dismiss} onClose={() => tab.dismiss(0)}>
           {words.reconnecting.discarded(discardedBytes)}

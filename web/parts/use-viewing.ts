@@ -6,7 +6,7 @@ import { faultOf } from "../../proto/client/index.ts";
 import { openViewing, type Viewing, type ViewingOptions, type ViewingState } from "../viewing.ts";
 import { usePage } from "./page-context.tsx";
 
-export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile"> {
+export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile" | "onBell"> {
   /** False: nothing is opened, or what was open is closed. */
   readonly wanted?: boolean;
   /** Another value opens it anew. */
@@ -42,6 +42,7 @@ export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewi
       sessionId,
       label,
       tile,
+      onBell: () => newest.current.options.onBell?.(),
       settings: newest.current.terminal,
       scheme: newest.current.scheme,
       ...(size === undefined ? {} : { size }),
