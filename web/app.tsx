@@ -61,7 +61,10 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
   );
   const queries = useQueryClient();
   // biome-ignore lint/correctness/useExhaustiveDependencies: signing in again is what makes lists worth asking for anew
-  useEffect(() => void queries.invalidateQueries(), [queries, signedOut]);
+  useEffect(() => {
+    void queries.invalidateQueries();
+    feed?.hurry();
+  }, [queries, feed, signedOut]);
   const main = useRef<HTMLElement>(null);
   useTitleAndFocus(path, main.current);
   if (page === undefined) return null;

@@ -32,6 +32,7 @@ export const en = {
     live: "Connected",
     stale: (seconds: number) => `Connection lost ${s(seconds, "second", "seconds")} ago; trying again`,
     staleShort: "Reconnecting",
+    signedOut: "Signed out",
     loading: "Connecting",
     back: "Connected again.",
     lost: "The connection to the server is lost; the page keeps trying.",

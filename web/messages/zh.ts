@@ -31,6 +31,7 @@ export const zh: Messages = {
     live: "已连接",
     stale: (seconds) => `连接已断开 ${seconds} 秒，正在重试`,
     staleShort: "正在重连",
+    signedOut: "未登录",
     loading: "正在连接",
     back: "已重新连接。",
     lost: "与服务器的连接已断开，页面会继续重试。",

@@ -7,6 +7,7 @@ import { isLostCall } from "../../proto/client/faults.ts";
 import { endCause, faultOf, KickOutcome, printable, type SessionInfo } from "../../proto/client/index.ts";
 import type { KickResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Messages } from "../messages/en.ts";
+import { useFaultWords } from "./fault-words.ts";
 import { useWords } from "./language.tsx";
 import { usePage } from "./page-context.tsx";
 import { causeWords, operatorOf, shortTimeWords } from "./phrases.ts";
@@ -189,15 +190,15 @@ function saidOf(
 
 function Failure({ error, lost, stopped }: { error: unknown; lost: boolean; stopped: boolean }) {
   const words = useWords();
-  const fault = faultOf(error);
+  const { what, todo } = useFaultWords(faultOf(error));
   return (
     <Alert color="orange" variant="light" role="alert">
       {lost ? (
         <Text>{stopped ? words.kick.stopped : words.kick.lost}</Text>
       ) : (
         <>
-          <Text>{printable(fault.message)}</Text>
-          <Text size="sm">{printable(fault.hint)}</Text>
+          <Text>{what}</Text>
+          <Text size="sm">{todo}</Text>
         </>
       )}
     </Alert>

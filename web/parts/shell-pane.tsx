@@ -7,6 +7,7 @@ import type { Messages } from "../messages/en.ts";
 import type { TabPhase } from "../shell-state.ts";
 import type { ShellTab } from "../shell-tab.ts";
 import { ClipboardQuestion } from "./clipboard-question.tsx";
+import { useFaultWords } from "./fault-words.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 
@@ -111,6 +112,7 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
   const all = useWords();
   const words = all.shell;
   const lost = tab.state.session !== undefined;
+  const { what, todo, original } = useFaultWords(fault);
   return (
     <div className="shell-cover">
       <Paper withBorder shadow="lg" p="lg" maw={560} role="alert">
@@ -118,8 +120,13 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
           <Title order={2} size="h4">
             {lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
           </Title>
-          <Text style={{ overflowWrap: "anywhere" }}>{printable(fault.message)}</Text>
-          {fault.hint !== "" && <Text c="dimmed">{printable(fault.hint)}</Text>}
+          <Text style={{ overflowWrap: "anywhere" }}>{what}</Text>
+          {original !== "" && (
+            <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+              {original}
+            </Text>
+          )}
+          {todo !== "" && <Text c="dimmed">{todo}</Text>}
           {lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
           {fault.logId !== "" && (
             <Text c="dimmed" size="sm">

@@ -1,7 +1,7 @@
 /** The strip of tabs above the terminals: choose, close, and open another. */
 
 import { ActionIcon, Menu, Tooltip, VisuallyHidden } from "@mantine/core";
-import { type KeyboardEvent, useSyncExternalStore } from "react";
+import { type KeyboardEvent, useEffect, useSyncExternalStore } from "react";
 import type { ShellTab } from "../shell-tab.ts";
 import { plainLine } from "../terminal-text.ts";
 import { Icon } from "./icons.tsx";
@@ -20,6 +20,10 @@ export interface TabBarProps {
 export function ShellTabBar({ tabs, front, onSelect, onStep, onClose, onNew }: TabBarProps) {
   const words = useWords().shell;
   const target = front?.state.target;
+  useEffect(() => {
+    if (front === undefined) return;
+    document.getElementById(`${front.key}-tab`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [front]);
   function onKeyDown(event: KeyboardEvent) {
     if (event.key === "Delete" && front !== undefined) return onClose(front);
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;

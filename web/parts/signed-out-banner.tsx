@@ -22,7 +22,7 @@ export function SignedOutBanner({ access }: { access: Access }) {
     >
       <Group gap="md" align="flex-start">
         <Text size="sm" flex="1 1 320px">
-          {words.ended} <Code>npx bartizan link</Code>
+          {words.ended} <Code style={{ whiteSpace: "nowrap" }}>npx bartizan link</Code>
         </Text>
         <div style={{ flex: "1 1 320px" }}>
           <LinkField access={access} />
