@@ -40,7 +40,7 @@ function Question({ offer, onAnswer }: { offer: Offer; onAnswer(take: boolean): 
         <Button variant="default" onClick={() => onAnswer(false)} data-autofocus>
           {offer.here ? words.foreignStay(instead) : words.foreignNo}
         </Button>
-        <Button color="orange" onClick={() => onAnswer(true)}>
+        <Button color="red" onClick={() => onAnswer(true)}>
           {words.foreignYes(name)}
         </Button>
       </Group>
