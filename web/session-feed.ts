@@ -17,6 +17,8 @@ export interface FeedState {
 
 export interface SessionFeed {
   readonly state: FeedState;
+  /** Tries to come back now, if it waits to do so. */
+  hurry(): void;
   subscribe(listener: () => void): () => void;
 }
 
@@ -33,6 +35,7 @@ export function openSessionFeed(client: SessionClient, signal: AbortSignal): Ses
   let ended = new Map<string, SessionInfo>();
   let state: FeedState = { kind: "loading", sessions: [] };
   let due: ReturnType<typeof setTimeout> | undefined;
+  let early = new AbortController();
 
   const tell = () => {
     clearTimeout(due);
@@ -97,7 +100,8 @@ export function openSessionFeed(client: SessionClient, signal: AbortSignal): Ses
         ...(state.kind === "loading" ? {} : { lostAtMs }),
         ...(fault === undefined ? {} : { fault }),
       });
-      await pauseFor(backOffMs(attempt + 1), signal);
+      early = new AbortController();
+      await pauseFor(backOffMs(attempt + 1), AbortSignal.any([signal, early.signal]));
     }
     clearTimeout(due);
   }
@@ -107,6 +111,7 @@ export function openSessionFeed(client: SessionClient, signal: AbortSignal): Ses
     get state() {
       return state;
     },
+    hurry: () => early.abort(),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

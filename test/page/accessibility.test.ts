@@ -17,10 +17,11 @@ afterAll(() => browser[Symbol.asyncDispose]());
 const axeCode = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
-  test("no page has a serious fault by axe-core: list, shell, sessions, kick, watch, wall, access", async () => {
+  test("no page has a serious fault by axe-core: list, shell, sessions, kick, watch, wall, access, questions", async () => {
     const memory = createMemoryTarget({ name: "play" });
     const target = { ...memory.target, labels: { role: "web", zone: "a" } };
-    await using rig = await openPageRig(browser, { targets: [target], dial: memory.dial });
+    const principals = { mallory: ["operator"] } as const;
+    await using rig = await openPageRig(browser, { targets: [target], dial: memory.dial, principals });
     const page = await rig.open({ colorScheme, script: axeCode });
     const found: string[] = [];
     const look = async (where: string) => void found.push(...(await seriousFaults(page, where)));
@@ -35,6 +36,10 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
     await memory.pty().print("\x1b]0;a title\x07\x1b[31mred \x1b[32mgreen \x1b[34mblue \x1b[90mgrey\x1b[0m plain");
     await shows(page, "plain");
     await look("shell");
+    await memory.pty().print("\x1b]52;c;aGVsbG8=\x07");
+    await page.getByRole("dialog", { name: "May the target use your clipboard?" }).waitFor();
+    await look("clipboard question");
+    await page.getByRole("button", { name: "Refuse" }).click();
     await page.keyboard.press("Control+Shift+F");
     await page.getByRole("textbox", { name: "Search in the terminal" }).waitFor();
     await look("search");
@@ -61,6 +66,16 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
     await page.getByRole("link", { name: "Sessions" }).click();
     await page.getByTestId("session").getByText("exited with 2").waitFor();
     await look("ended sessions");
+    await page.evaluate(() => sessionStorage.setItem("bartizan.token", "nobody-has-this"));
+    await page.getByRole("link", { name: "Targets" }).click();
+    await page.locator('[data-target="play"]').click();
+    await page.getByTestId("shell-signed-out").waitFor();
+    await look("signed out");
+    await page.getByLabel("Paste the link").fill(await rig.link("mallory"));
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("dialog", { name: "Sign in as mallory?" }).waitFor();
+    await look("a foreign link");
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: /^Menu of/ }).click();
     await page.getByRole("menuitem", { name: "Forget this tab's access" }).click();
     await page.getByRole("heading", { name: "Open this page by its link" }).waitFor();

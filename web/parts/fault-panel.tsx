@@ -2,15 +2,23 @@
 
 import { Button, Text } from "@mantine/core";
 import { faultOf, printable } from "../../proto/client/index.ts";
+import { useFaultWords } from "./fault-words.ts";
 import { useWords } from "./language.tsx";
 import { StatePanel } from "./state-panel.tsx";
 
 export function FaultPanel({ error, retry }: { error: unknown; retry?: () => void }) {
   const words = useWords();
   const fault = faultOf(error);
-  const said = printable(fault.message) || words.fault.title;
+  const { what, todo, original } = useFaultWords(fault);
+  if (fault.word === "unauthenticated")
+    return <StatePanel icon="alert" title={words.access.endedTitle} text={words.access.endedCall} alert />;
   return (
-    <StatePanel icon="alert" title={said} text={printable(fault.hint)} alert>
+    <StatePanel icon="alert" title={what} text={todo} alert>
+      {original !== "" && (
+        <Text size="sm" c="dimmed">
+          {original}
+        </Text>
+      )}
       {fault.logId !== "" && (
         <Text size="sm" c="dimmed">
           {words.fault.log(printable(fault.logId, 80))}

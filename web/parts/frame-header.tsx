@@ -82,7 +82,7 @@ function NavLinks({ tabs, onGo }: { tabs: number; onGo?: () => void }) {
 /** Told to screen readers when it changes between good and bad, not while it counts. */
 function ConnectionMark({ narrow }: { narrow: boolean }) {
   const words = useWords();
-  const { feed, who } = usePage();
+  const { feed, who, signedOut } = usePage();
   const { kind, lostAtMs } = useSyncExternalStore(feed.subscribe, () => feed.state);
   const nowMs = useNow();
   const [wasLost, setWasLost] = useState(false);
@@ -95,18 +95,19 @@ function ConnectionMark({ narrow }: { narrow: boolean }) {
     stale: words.connection.stale(Math.max(0, Math.round((nowMs - (lostAtMs ?? nowMs)) / 1000))),
     loading: words.connection.loading,
   }[kind];
+  const lost = signedOut && kind === "stale";
   const short = { live: who.node, stale: words.connection.staleShort, loading: words.connection.loading }[kind];
   return (
     <>
       <VisuallyHidden role="status">
-        {kind === "stale" ? words.connection.lost : wasLost ? words.connection.back : ""}
+        {kind === "stale" ? (lost ? "" : words.connection.lost) : wasLost ? words.connection.back : ""}
       </VisuallyHidden>
-      <Tooltip label={long}>
+      <Tooltip label={lost ? words.access.endedTitle : long}>
         <Group gap={6} wrap="nowrap" data-testid="connection" data-state={kind}>
           <Box w={9} h={9} bg={`${color}.6`} style={{ borderRadius: "50%" }} aria-hidden />
           {(kind !== "live" || !narrow) && (
             <Text size="sm" c="dimmed">
-              {short}
+              {lost ? words.connection.signedOut : short}
             </Text>
           )}
         </Group>

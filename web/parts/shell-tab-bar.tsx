@@ -1,7 +1,7 @@
 /** The strip of tabs above the terminals: choose, close, and open another. */
 
 import { ActionIcon, Menu, Tooltip, VisuallyHidden } from "@mantine/core";
-import { type KeyboardEvent, useSyncExternalStore } from "react";
+import { type KeyboardEvent, useEffect, useSyncExternalStore } from "react";
 import type { ShellTab } from "../shell-tab.ts";
 import { plainLine } from "../terminal-text.ts";
 import { Icon } from "./icons.tsx";
@@ -20,6 +20,10 @@ export interface TabBarProps {
 export function ShellTabBar({ tabs, front, onSelect, onStep, onClose, onNew }: TabBarProps) {
   const words = useWords().shell;
   const target = front?.state.target;
+  useEffect(() => {
+    if (front === undefined) return;
+    document.getElementById(`${front.key}-tab`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [front]);
   function onKeyDown(event: KeyboardEvent) {
     if (event.key === "Delete" && front !== undefined) return onClose(front);
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
@@ -62,13 +66,16 @@ interface TabProps extends Pick<TabBarProps, "onSelect" | "onClose"> {
 
 function Tab({ tab, front, onSelect, onClose }: TabProps) {
   const words = useWords().shell;
-  const { phase, target, title, unseen, prompt, question } = useSyncExternalStore(tab.subscribe, () => tab.state);
+  const { phase, target, title, unseen, prompt, questions, clipboard } = useSyncExternalStore(
+    tab.subscribe,
+    () => tab.state,
+  );
   const name = plainLine(target, 60);
   const kind = phase.kind === "waiting" ? "connecting" : phase.kind;
   const hidden = [
     kind === "open" ? "" : words.states[kind],
     unseen === "output" ? words.unseenOutput : unseen === "bell" ? words.unseenBell : "",
-    prompt === undefined && question === undefined ? "" : words.asks,
+    prompt === undefined && questions.length === 0 && clipboard === undefined ? "" : words.asks,
   ].filter((each) => each !== "");
   return (
     <div className="shell-tab" data-front={front} role="presentation">
