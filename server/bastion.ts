@@ -1,6 +1,7 @@
 /** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
@@ -15,7 +16,11 @@ import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
+import { type Catalogue, openCatalogue } from "./recording/catalogue.ts";
+import { keyRing } from "./recording/public-key.ts";
+import { openReplays } from "./recording/replays.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
+import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
@@ -43,6 +48,7 @@ export interface Bastion extends AsyncDisposable {
   readonly token: string;
   readonly nativeCrypto: boolean;
   readonly registry: Registry;
+  readonly catalogue: Catalogue;
   /** Connections that clients have open. */
   connections(): number;
   /** The page's address with a code that signs the local user in, once, within two minutes. */
@@ -95,6 +101,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
   });
+  const folder = join(config.data, "recordings");
+  const catalogue = opening.use(openCatalogue(join(config.data, "recordings.db")));
+  const replays = opening.use(
+    openReplays({
+      ...{ folder, log, blank: blankKeyFrame() },
+      createScreen: (size) => createScreen(pool, size),
+      running: (id) => catalogue.find(id)?.state === "live",
+    }),
+  );
+  const audit = { note: () => {}, lookUp: async () => new Map() };
   const shutdown = new AbortController();
   const {
     router,
@@ -102,6 +118,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto },
+    recordings: { folder, catalogue, replays, audit, key: { publicKey: "", id: "" }, keyOf: keyRing([]) },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
@@ -149,7 +166,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     url: urlOf(host),
     port: front.port,
     createLink: () => linkUrl(links.create(localUser).code),
-    ...{ token, nativeCrypto, registry },
+    ...{ token, nativeCrypto, registry, catalogue },
     connections: front.connections,
     drain: (signal) => {
       front.stopListening();
