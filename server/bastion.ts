@@ -1,11 +1,13 @@
 /** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { openAudit } from "./audit.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
@@ -15,10 +17,13 @@ import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
+import type { Disk } from "./recording/disk.ts";
+import { openRecordings } from "./recording/open-recordings.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial, nativeCryptoAvailable } from "./target/ssh.ts";
 import type { Dial, Target } from "./target/target.ts";
 
@@ -31,6 +36,10 @@ export interface BastionOptions {
   readonly dial?: Dial;
   /** Where the built page is; by default beside the program. */
   readonly pageFolder?: string;
+  /** False: nothing is recorded. For benches that ask what recording costs; no config can say so. */
+  readonly recording?: false;
+  /** Where recordings are written, for tests of sick disks. */
+  readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -85,12 +94,18 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const nativeCrypto = nativeCryptoAvailable();
 
   await using opening = new AsyncDisposableStack();
+  opening.use(lockFolder(config.data));
+  const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const recordings = opening.use(
+    await openRecordings({ ...config.recording, data: config.data, clock, log, audit, disk: options.disk }),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
+    recorders: options.recording === false ? undefined : recordings.recorders,
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
