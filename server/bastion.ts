@@ -7,6 +7,7 @@ import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { openAudit } from "./audit.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
@@ -16,7 +17,9 @@ import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
-import { type Catalogue, openCatalogue } from "./recording/catalogue.ts";
+import type { Catalogue } from "./recording/catalogue.ts";
+import type { Disk } from "./recording/disk.ts";
+import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
@@ -24,6 +27,7 @@ import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial, nativeCryptoAvailable } from "./target/ssh.ts";
 import type { Dial, Target } from "./target/target.ts";
 
@@ -36,6 +40,10 @@ export interface BastionOptions {
   readonly dial?: Dial;
   /** Where the built page is; by default beside the program. */
   readonly pageFolder?: string;
+  /** False: nothing is recorded. For benches that ask what recording costs; no config can say so. */
+  readonly recording?: false;
+  /** Where recordings are written, for tests of sick disks. */
+  readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -91,18 +99,23 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const nativeCrypto = nativeCryptoAvailable();
 
   await using opening = new AsyncDisposableStack();
+  opening.use(lockFolder(config.data));
+  const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const recordings = opening.use(
+    await openRecordings({ ...config.recording, data: config.data, clock, log, audit, disk: options.disk }),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
+    recorders: options.recording === false ? undefined : recordings.recorders,
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
   });
-  const folder = join(config.data, "recordings");
-  const catalogue = opening.use(openCatalogue(join(config.data, "recordings.db")));
+  const { catalogue, key, folder } = recordings;
   const replays = opening.use(
     openReplays({
       ...{ folder, log, blank: blankKeyFrame() },
@@ -110,7 +123,6 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       running: (id) => catalogue.find(id)?.state === "live",
     }),
   );
-  const audit = { note: () => {}, lookUp: async () => new Map() };
   const shutdown = new AbortController();
   const {
     router,
@@ -118,7 +130,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto },
-    recordings: { folder, catalogue, replays, audit, key: { publicKey: "", id: "" }, keyOf: keyRing([]) },
+    recordings: { folder, catalogue, replays, audit, key, keyOf: keyRing([key.publicKey]) },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -1,10 +1,10 @@
 /** The recordings on the disk, opened by what the catalogue says of them: no path is made of anything else. */
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { RecordingId } from "../events.ts";
-import { type CastHead, readHead, recordingIdForm } from "./cast-head.ts";
+import { type CastHead, readHead } from "./cast-head.ts";
 import { DamagedRecording } from "./damaged-recording.ts";
 import { openRecordingFile, type RecordingFile } from "./recording-file.ts";
+import { castPath } from "./recording-id.ts";
 
 export interface RecordingPaths {
   readonly plain: string;
@@ -12,10 +12,9 @@ export interface RecordingPaths {
   readonly sidecar: string;
 }
 
-/** Throws RangeError unless `id` has the form of one. */
+/** Throws `not-found` for anything that is not exactly an id. */
 export function recordingPaths(folder: string, id: RecordingId): RecordingPaths {
-  if (!recordingIdForm.test(id)) throw new RangeError("not a recording's id");
-  const plain = join(folder, `${id}.cast`);
+  const plain = castPath(folder, id);
   return { plain, compressed: `${plain}.zst`, sidecar: `${plain}.idx` };
 }
 

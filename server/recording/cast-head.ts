@@ -1,20 +1,18 @@
 /** The first two lines of a recording: what it is, of whom and what. */
 
-import type { RecordingId, SessionId } from "../events.ts";
+import type { SessionId } from "../events.ts";
 import { readBlocks } from "./cast-blocks.ts";
 import { type JsonObject, parseCastLine, parseObject, sizeOf } from "./cast-line.ts";
 import { DamagedRecording } from "./damaged-recording.ts";
 import type { RecordingStart } from "./recording.ts";
 import type { RecordingFile } from "./recording-file.ts";
+import { isRecordingId } from "./recording-id.ts";
 
 export interface CastHead {
   readonly start: RecordingStart & { readonly keyId: string };
   /** Where the third line begins. */
   readonly bodyPosition: number;
 }
-
-/** Of a whole recording id, in every place that takes one from outside. */
-export const recordingIdForm = /^[0-9a-f]{32}$/;
 
 /** "later": the lines are not there yet. "foreign": of a version or format that is not known here. */
 export type HeadProblem = "later" | "foreign" | "no-header" | "no-start";
@@ -36,11 +34,11 @@ export function parseHead(
   if (line?.kind !== "start") return { problem: "no-start" };
   const { format, recording, session, key, wallMs } = line.json;
   if (typeof format === "number" && format !== 1) return { problem: "foreign" };
-  if (typeof recording !== "string" || !recordingIdForm.test(recording)) return { problem: "no-start" };
+  if (typeof recording !== "string" || !isRecordingId(recording)) return { problem: "no-start" };
   if (format !== 1 || typeof session !== "string" || typeof key !== "string") return { problem: "no-start" };
   const text = (name: string) => (typeof line.json[name] === "string" ? (line.json[name] as string) : "");
   return {
-    id: recording as RecordingId,
+    id: recording,
     sessionId: session as SessionId,
     ...{ epoch: text("epoch"), node: text("node"), target: text("target"), targetUser: text("user") },
     operator: { name: text("operator") },

@@ -49,9 +49,10 @@ export function openSidecar(path: string): Sidecar {
     waitingBytes -= line.length;
   };
   return {
-    add({ bytes, ...entry }) {
+    add({ atMs, offset, position, hash, size, bytes }) {
       if (waitingBytes > maxWaitingBytes) return;
-      const line = `${JSON.stringify({ ...entry, frame: Buffer.from(bytes).toString("base64") })}\n`;
+      const frame = Buffer.from(bytes).toString("base64");
+      const line = `${JSON.stringify({ atMs, offset, position, hash, size, frame })}\n`;
       waitingBytes += line.length;
       last = last.then(() => write(line));
     },

@@ -11,12 +11,13 @@ import {
   VerifyRecordingsResponseSchema,
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import { openRecording, readOwnHead, removeRecording } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
 import { readMarkers } from "../recording/markers.ts";
-import type { ReadingAudit } from "../recording/reading-audit.ts";
+
 import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
@@ -40,7 +41,7 @@ export interface RecordingServiceNeeds {
   readonly catalogue: Catalogue;
   readonly folder: string;
   readonly replays: Replays;
-  readonly audit: ReadingAudit;
+  readonly audit: Pick<Audit, "note" | "lookUp">;
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;

@@ -13,11 +13,10 @@ import {
   Verdict as WireVerdict,
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { BartizanFault } from "../errors.ts";
-import type { RecordingId } from "../events.ts";
-import { recordingIdForm } from "../recording/cast-head.ts";
 import type { PagePoint, RecordingFilter } from "../recording/catalogue.ts";
 import type { Marker } from "../recording/markers.ts";
 import type { RecordedCause, RecordingInfo, RecordingState } from "../recording/recording.ts";
+import { isRecordingId } from "../recording/recording-id.ts";
 import type { ReplayItem } from "../recording/replay.ts";
 import type { VerdictWord } from "../recording/verify.ts";
 import { endedToWire, viewItemToWire } from "./wire.ts";
@@ -111,9 +110,9 @@ export function pageTokenOf({ startedAtMs, id }: RecordingInfo): string {
 export function pagePointFromWire(token: string): PagePoint | undefined {
   if (token === "") return undefined;
   const [at = "", id = "", ...more] = token.split(".");
-  if (!/^\d{1,15}$/.test(at) || !recordingIdForm.test(id) || more.length > 0)
+  if (!/^\d{1,15}$/.test(at) || !isRecordingId(id) || more.length > 0)
     throw new BartizanFault("invalid", "This page token is of no page.", "Take `next_page_token` as it is.");
-  return { startedAtMs: Number(at), id: id as RecordingId };
+  return { startedAtMs: Number(at), id };
 }
 
 /** Throws `invalid` unless the reason has 1 to 500 characters. */

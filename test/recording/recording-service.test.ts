@@ -9,7 +9,11 @@ import {
   Verdict,
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import type { RecordingInfo } from "../../server/recording/recording.ts";
+import { createMemoryTarget, type MemoryTarget } from "../support/memory-target.ts";
+import { auditOf, dataOf } from "../support/recordings-of.ts";
 import { carriers, openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { until } from "../support/until.ts";
+import { operate } from "../support/viewing.ts";
 import { type CastMaker, infoFor, type MakerStart, makeCast, makeKey, startFor } from "./cast-maker.ts";
 
 const key = makeKey();
@@ -49,10 +53,12 @@ async function drained(stream: AsyncIterable<unknown>): Promise<void> {
 
 describe.each(carriers)("recordings over %s", (over) => {
   let bastion: TestBastion;
+  let memory: MemoryTarget;
   const folder = () => join(bastion.folder, "state", "bartizan", "recordings");
   beforeEach(async () => {
+    memory = createMemoryTarget();
     bastion = await openTestBastion({
-      over,
+      ...{ over, targets: [memory.target], dial: memory.dial },
       principals: { alice: ["operator"], bob: ["operator"], carol: ["auditor"], root: ["admin"] },
     });
     mkdirSync(folder(), { recursive: true });
@@ -187,6 +193,45 @@ describe.each(carriers)("recordings over %s", (over) => {
       [0.03, "r", "100x30"],
       [5, "o", "\ufffdA"],
     ]);
+  });
+
+  it("tell the audit log of every look, export, check and removal, with who it was", async () => {
+    const id = keepShort(1);
+    const { recordings } = bastion.clients("token-root");
+    await drained(recordings.replay({ id, fromMs: 20n }));
+    await drained(recordings.exportRecording({ id, format: ExportFormat.ASCIICAST_V2 }));
+    await drained(recordings.verifyRecordings({ id }));
+    await recordings.deleteRecording({ id, reason: "the customer asked" });
+    const noted = auditOf(dataOf(bastion)).map(({ kind, who, recording, fromMs, format, verdict, reason }) => {
+      expect({ who, recording }).toEqual({ who: "root", recording: id });
+      return [kind, fromMs ?? format ?? verdict ?? reason];
+    });
+    expect(noted).toEqual([
+      ["recording-viewed", 20],
+      ["recording-exported", "asciicast-v2"],
+      ["recording-verify-failed", "unsigned"],
+      ["recording-deleted", "the customer asked"],
+    ]);
+  });
+
+  it("of a session that was recorded here are whole, sealed, and can be looked at while it runs", async () => {
+    await using operator = operate(bastion.clients("token-alice"), "memory");
+    const { session } = await operator.started();
+    await memory.pty().print("first ");
+    await memory.pty().print(Buffer.from([0xe2]));
+    await operator.shows("first ");
+    const carol = bastion.clients("token-carol");
+    await until(async () => outputOf(await replayed(carol, session.id)).length === 7, "the character's first byte");
+    expect((await replayed(carol, session.id)).at(-1)?.case).toBe("liveEdge");
+    await memory.pty().print(Buffer.from([0x82, 0xac, 0xff]));
+    memory.pty().exit({ kind: "exited", code: 3 });
+    await operator.ended();
+    await until(() => bastion.catalogue.find(session.id)?.state === "sealed", "it is sealed");
+    const events = await replayed(carol, session.id, 1);
+    expect(outputOf(events)).toEqual(Buffer.concat([Buffer.from("first €"), Buffer.from([0xff])]));
+    expect(events.at(-1)?.value).toMatchObject({ cause: { case: "exited", value: { code: 3 } } });
+    for await (const { verdict } of carol.recordings.verifyRecordings({ id: session.id }))
+      expect(verdict).toBe(Verdict.COMPLETE);
   });
 
   it("whose key is not known verify as unsigned, and those without a file as missing", async () => {
