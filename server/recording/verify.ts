@@ -190,8 +190,7 @@ function createChain({ keyOf, sealOf }: VerifyOptions) {
     torn({ position }: CastBlock) {
       if (final !== undefined) wrong(position, "something stands behind the final seal");
     },
-    altered: (error: DamagedRecording): Verification =>
-      found("altered", `at byte ${error.position}: ${error.message.replace(/^The recording is damaged: /, "")}`),
+    altered: (error: DamagedRecording): Verification => found("altered", `at byte ${error.position}: ${error.what}`),
     result(): Verification {
       const { recording = "", keyId = "" } = start ?? {};
       const audited = recording === "" ? undefined : sealOf?.(recording);

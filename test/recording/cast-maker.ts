@@ -73,6 +73,7 @@ export function makeCast(start: MakerStart, key: MakerKey): CastMaker {
   let pieces: Buffer[] = [];
   let position = 0;
   let out = 0;
+  let tailBytes = 0;
   let lastMs = 0;
   let n = 0;
   let hash = "0".repeat(64);
@@ -94,7 +95,7 @@ export function makeCast(start: MakerStart, key: MakerKey): CastMaker {
     hash = chunk.digest("hex");
     chunk = createHash("sha256").update(Buffer.from(hash, "hex"));
     chunkAt = position;
-    return JSON.stringify({ n, at: position, out, ms: lastMs, hash, ...more });
+    return JSON.stringify({ n, at: position, out: out + tailBytes, ms: lastMs, hash, ...more });
   };
   const maker: CastMaker = {
     output(given, atMs) {
@@ -103,6 +104,7 @@ export function makeCast(start: MakerStart, key: MakerKey): CastMaker {
       if (!Buffer.from(text).equals(bytes)) put(`# bartizan bytes ${bytes.toString("base64")}`);
       event(atMs, "o", text);
       out += bytes.length;
+      tailBytes = 0;
       if (atMs - sealedMs >= sealEveryMs) maker.seal();
       else if (position - chunkAt >= linkEveryBytes) maker.link();
     },
@@ -110,7 +112,10 @@ export function makeCast(start: MakerStart, key: MakerKey): CastMaker {
     marker: (text, atMs) => event(atMs, "m", text),
     comment: (word, json) => put(`# bartizan ${word} ${JSON.stringify(json)}`),
     raw: put,
-    tail: (bytes) => put(`# bartizan tail ${Buffer.from(bytes).toString("base64")}`),
+    tail(bytes) {
+      put(`# bartizan tail ${Buffer.from(bytes).toString("base64")}`);
+      tailBytes = bytes.length;
+    },
     gap(to, atMs, screen) {
       put(`# bartizan gap ${JSON.stringify({ at: atMs, from: out, to, reason: "disk full" })}`);
       out = to;
