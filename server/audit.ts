@@ -75,7 +75,7 @@ export function openAudit(path: string, clock: Clock): Audit {
     end = endOf(fd);
     ftruncateSync(fd, end.lengthBytes);
   } catch (error) {
-    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    const { code = "it is no audit log" } = error as NodeJS.ErrnoException;
     throw new BartizanFault("config", `Cannot use ${path} (${code}).`, "Look after the data folder.", error);
   }
   let torn = false;
