@@ -211,12 +211,17 @@ describe("a slow disk", () => {
     await memory.pty().print("second");
     await shell.shows("second");
     clearInterval(timer);
+    disk.slow(2500);
+    await memory.pty().print("third");
+    const stalls = (e: (typeof shell.events)[number]) =>
+      e.kind === "notice" && e.text.includes("disk of the recordings is slow");
+    expect(shell.events.some(stalls)).toBe(true);
     // The disk was known to be slow: nothing waited for it in the thread of all.
     expect(longest).toBeLessThan(300);
     disk.heal();
     memory.pty().exit({ kind: "exited", code: 0 });
     await shell.ended();
-    expect(onlyCast(data).output.toString()).toBe(`${sent.join("")}firstsecond`);
+    expect(onlyCast(data).output.toString()).toBe(`${sent.join("")}firstsecondthird`);
   });
 
   test("has everything synced and sealed within a second of its coming", async () => {
