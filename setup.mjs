@@ -41,10 +41,8 @@ const machineParts = [
   ["openssh-client", () => onPath("ssh") && onPath("ssh-keygen")],
   ["dropbear-bin", () => onPath("dropbear") && onPath("dropbearkey")],
   ...["zsh", "vim", "less", "htop", "tmux", "mc"].map((name) => [name, () => onPath(name)]),
+  ...["asciinema", "zstd", "openssl"].map((name) => [name, () => onPath(name)]),
   // Debian's own Python: another one may be first on PATH.
-  ["asciinema", () => onPath("asciinema")],
-  ["zstd", () => onPath("zstd")],
-  ["openssl", () => onPath("openssl")],
   ["python3-cryptography", () => succeeds("/usr/bin/python3", ["-c", "import cryptography"])],
   ["python3-grpcio", () => succeeds("/usr/bin/python3", ["-c", "import grpc"])],
   ["python3-grpc-tools", () => succeeds("/usr/bin/python3", ["-c", "import grpc_tools"])],
@@ -76,8 +74,7 @@ async function prepareCheckout() {
     .digest("hex");
   if (note.lock !== lock) {
     if (!installedAsLocked()) {
-      // Not "npm ci": it refuses a lock file without entries for other platforms' optional parts.
-      const args = ["install", "--no-save", "--ignore-scripts", "--include=dev", "--include=optional"];
+      const args = ["ci", "--ignore-scripts", "--include=dev", "--include=optional"];
       await step("installing the dependencies", () => npm(...args));
       if (!installedAsLocked()) throw new Error("What npm installed is not what package-lock.json says.");
     }
