@@ -3,14 +3,16 @@ import { readdir } from "node:fs/promises";
 import type { Audit, AuditEvent } from "../audit.ts";
 import type { RecordingId } from "../events.ts";
 import type { Log } from "../log.ts";
-import { readStart } from "./cast-start.ts";
+import { parseHead } from "./cast-head.ts";
 import { type CastTail, readTail } from "./cast-tail.ts";
 import { CastWriter } from "./cast-writer.ts";
 import type { Catalogue, PagePoint } from "./catalogue.ts";
 import type { Disk } from "./disk.ts";
 import type { LineBuffer } from "./line-buffer.ts";
+import { keyRing } from "./public-key.ts";
 import type { RecordingInfo, RecordingState } from "./recording.ts";
 import { castPath, recordingIdOf } from "./recording-id.ts";
+import { relist } from "./relist.ts";
 import type { SealKey } from "./seal-key.ts";
 
 export interface ReconcileNeeds {
@@ -48,9 +50,10 @@ export async function reconcile(need: ReconcileNeeds, signal: AbortSignal): Prom
     if (signal.aborted) return;
     const row = catalogue.find(id);
     const settled = row !== undefined && row.state !== "live" && row.state !== "missing" && row.seal !== undefined;
-    if (form === "compressed" || settled || isLive(id)) continue;
+    if (settled || isLive(id)) continue;
     try {
-      await putRight(need, id, row);
+      if (form === "plain") await putRight(need, id, row);
+      if (row === undefined || row.state === "missing") await listAgain(need, id, signal);
     } catch (error) {
       log.error({ err: error, recording: id }, "a recording cannot be put right");
     }
@@ -71,15 +74,22 @@ async function markMissing(need: ReconcileNeeds, files: ReadonlyMap<string, unkn
   } while (after !== undefined && !signal.aborted);
 }
 
+async function listAgain(need: ReconcileNeeds, id: RecordingId, signal: AbortSignal): Promise<void> {
+  const { folder, catalogue, key, log } = need;
+  const found = await relist({ folder, catalogue, keyOf: keyRing([key.publicKey]) }, id, signal);
+  if (found !== undefined)
+    log.info({ recording: id, session: found.sessionId, state: found.state }, "recording listed");
+}
+
 async function putRight(need: ReconcileNeeds, id: RecordingId, row: RecordingInfo | undefined): Promise<void> {
   const { folder, disk, catalogue, key, log } = need;
   const path = castPath(folder, id);
   const fd = await disk.openOld(path);
   try {
     const size = await disk.size(fd);
-    const head = readStart((await disk.read(fd, 0, Math.min(size, headBytes))).toString("utf8"));
-    if (head === undefined || head.start.id !== id) {
-      if (size > headBytes || head !== undefined) throw new Error("it is no recording of this name");
+    const head = headOf(await disk.read(fd, 0, Math.min(size, headBytes)));
+    if ("problem" in head || head.id !== id) {
+      if (size > headBytes || !("problem" in head)) throw new Error("it is no recording of this name");
       await disk.remove(path);
       catalogue.remove(id);
       return;
@@ -87,8 +97,8 @@ async function putRight(need: ReconcileNeeds, id: RecordingId, row: RecordingInf
     const tail = await tailOf(disk, fd, size);
     let { seal } = tail;
     let fileBytes = size;
-    if (seal === undefined && head.key === key.id) {
-      const writer = new CastWriter(need.lines, key, head.start);
+    if (seal === undefined && head.keyId === key.id) {
+      const writer = new CastWriter(need.lines, key, head);
       const { state, atMs, cause } = tail;
       await disk.truncate(fd, state.position);
       writer.restore(state, await disk.read(fd, state.chunkStart, state.position));
@@ -103,20 +113,28 @@ async function putRight(need: ReconcileNeeds, id: RecordingId, row: RecordingInf
     const state: RecordingState = row?.state === "damaged" ? "damaged" : whole;
     const figures = { durationMs: tail.atMs, outputBytes: tail.state.outputBytes, fileBytes, cause, state };
     const known = { ...figures, ...(seal === undefined ? {} : { seal }) };
-    if (row === undefined) catalogue.add({ ...head.start, ...known, compressed: false, commands: 0 });
-    else catalogue.change(id, known);
-    log.info({ recording: id, session: head.start.sessionId, state, listed: row !== undefined }, "recording put right");
+    if (row !== undefined) catalogue.change(id, known);
+    log.info({ recording: id, session: head.sessionId, state }, "recording put right");
     if (seal !== undefined && tail.seal === undefined)
       note(need, {
         kind: "recording-reconciled",
         recording: id,
-        session: head.start.sessionId,
+        session: head.sessionId,
         seal,
         cause: cause.kind,
       });
   } finally {
     await disk.close(fd);
   }
+}
+
+function headOf(bytes: Buffer): ReturnType<typeof parseHead> {
+  const first = bytes.indexOf(0x0a);
+  const second = first < 0 ? -1 : bytes.indexOf(0x0a, first + 1);
+  return parseHead(
+    first < 0 ? undefined : bytes.subarray(0, first),
+    second < 0 ? undefined : bytes.subarray(first + 1, second),
+  );
 }
 
 async function tailOf(disk: Disk, fd: number, size: number): Promise<CastTail> {

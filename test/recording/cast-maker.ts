@@ -1,5 +1,5 @@
 /** Makes recordings for tests, after docs/recording.md alone, without the recorder: whole, cut off, with gaps and raw bytes. */
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { RecordingId, SessionId, TermSize } from "../../server/events.ts";
 import type { RecordedCause, RecordingInfo } from "../../server/recording/recording.ts";
 
@@ -11,7 +11,16 @@ export interface MakerKey {
 }
 
 export function makeKey(): MakerKey {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  return keyOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+/** A server's own key. */
+export function keyFrom(privatePem: string): MakerKey {
+  return keyOf(createPrivateKey(privatePem));
+}
+
+function keyOf(privateKey: KeyObject): MakerKey {
+  const publicKey = createPublicKey(privateKey);
   return { publicKey, privateKey, pem: pemOf(publicKey), id: keyIdOf(publicKey) };
 }
 

@@ -25,6 +25,7 @@ import { openSshd, type Sshd } from "../support/sshd.ts";
 import { openTestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
 import { type OperatorViewing, operate } from "../support/viewing.ts";
+import { keyFrom, makeCast, startFor } from "./cast-maker.ts";
 
 const main = new URL("../../server/main.ts", import.meta.url).pathname;
 let sshd: Sshd;
@@ -192,14 +193,34 @@ describe("the next start", () => {
     await until(() => look(catalogue), "the list is put right");
   }
 
-  test("lists all recordings again when the list is lost", async () => {
+  test("lists all recordings again when the list is lost, also those that are packed", async () => {
     using kept = await recordedOnce();
     const cast = onlyCast(kept.own);
-    for (const name of readdirSync(kept.own)) if (name.startsWith("recordings.db")) rmSync(join(kept.own, name));
-    await restarted(kept.own, (catalogue) => {
+    const loseList = () => {
+      for (const name of readdirSync(kept.own)) if (name.startsWith("recordings.db")) rmSync(join(kept.own, name));
+    };
+    const asItWas = (catalogue: ReturnType<typeof openCatalogue>) => {
       const [row] = catalogue.list({}, 10);
-      return row?.state === "sealed" && row.seal === cast.finalHash && row.outputBytes === cast.output.length;
-    });
+      const right = row?.state === "sealed" && row.seal === cast.finalHash && row.outputBytes === cast.output.length;
+      return right ? row : undefined;
+    };
+    loseList();
+    await restarted(kept.own, (catalogue) => asItWas(catalogue) !== undefined);
+    await restarted(kept.own, (catalogue) => asItWas(catalogue)?.compressed === true);
+    loseList();
+    await restarted(kept.own, (catalogue) => asItWas(catalogue)?.compressed === true);
+  });
+
+  test("lists one with a hole as damaged when the list is lost", async () => {
+    using kept = await recordedOnce();
+    const start = startFor(7);
+    const cast = makeCast(start, keyFrom(readFileSync(join(kept.own, "recording-key"), "utf8")));
+    cast.output("before", 10);
+    cast.gap(cast.out + 100, 20, "\x1bcagain");
+    cast.output("after", 30);
+    cast.end({ kind: "exited", code: 0 });
+    writeFileSync(castPath(join(kept.own, "recordings"), start.id), cast.take());
+    await restarted(kept.own, (catalogue) => catalogue.find(start.id)?.state === "damaged");
   });
 
   test("marks as missing what is gone, and lists it again when it is back", async () => {
