@@ -151,7 +151,7 @@ function createChain({ keyOf, sealOf }: VerifyOptions) {
     seals += 1;
     if (json.recording !== start?.recording || json.session !== start?.session || json.key !== start?.keyId)
       return wrong(position, "a seal is of another recording");
-    const key = keyOf(String(json.key));
+    const key = keyOf(start?.keyId ?? "");
     if (key === undefined) unknownKey = true;
     else if (!verifySignature(null, Buffer.from(`bartizan seal 1 ${parsed.signed}`), key, parsed.signature))
       return wrong(position, `the signature of cutting line ${cuts} does not fit`);
