@@ -68,6 +68,8 @@ export interface TerminalView extends Disposable {
   readonly input: OperatorInput | undefined;
 }
 
+/** WCAG AA for text. A colour that reads well as text may carry a program's own text badly as its ground. */
+const leastContrast = 4.5;
 const fitDelayMs = 100;
 const bellPauseMs = 250;
 const searchMarks = {
@@ -96,7 +98,7 @@ export function openTerminal(box: HTMLElement, options: TerminalOptions): Termin
     scrollback: operator === undefined ? 0 : settings.scrollbackLines,
     screenReaderMode: settings.screenReader,
     theme: terminalTheme(options.scheme),
-    minimumContrastRatio: options.scheme === "light" ? 4.5 : 1,
+    minimumContrastRatio: leastContrast,
     rightClickSelectsWord: false,
     macOptionClickForcesSelection: true,
     logLevel: "off",
@@ -209,7 +211,6 @@ export function openTerminal(box: HTMLElement, options: TerminalOptions): Termin
       settings = to;
       const { options: live } = terminal;
       live.theme = terminalTheme(scheme);
-      live.minimumContrastRatio = scheme === "light" ? 4.5 : 1;
       live.screenReaderMode = to.screenReader;
       if (operator === undefined) return;
       live.cursorBlink = to.blinkingCursor;

@@ -70,6 +70,7 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
     await page.getByRole("link", { name: "Targets" }).click();
     await page.locator('[data-target="play"]').click();
     await page.getByTestId("shell-signed-out").waitFor();
+    await until(() => page.evaluate(isStill), "what appears has appeared");
     await look("signed out");
     await page.getByLabel("Paste the link").fill(await rig.link("mallory"));
     await page.getByRole("button", { name: "Sign in" }).click();
@@ -113,6 +114,12 @@ test("what happens is said to a screen reader: the shell's output in its mode, a
     "the answer has the focus",
   );
 });
+
+/** Nothing that comes to an end is moving; a loader turns for ever. */
+function isStill(): boolean {
+  const timings = document.getAnimations().map(({ effect }) => effect?.getComputedTiming());
+  return timings.every((timing) => timing?.endTime === Number.POSITIVE_INFINITY || timing?.progress === 1);
+}
 
 async function seriousFaults(page: Page, where: string): Promise<string[]> {
   const { violations, passes } = await page.evaluate(() => {

@@ -20,7 +20,9 @@ const noteLags = `
   }).observe(document, { subtree: true, childList: true, characterData: true });
 `;
 
-test("a watcher whose page stands still slows nobody; then it says how late it was, how much it skipped, and is exact", async () => {
+test("a watcher whose page stands still slows nobody; then it says how late it was, how much it skipped, and is exact", {
+  timeout: 60_000,
+}, async () => {
   const memory = createMemoryTarget({ name: "play" });
   await using rig = await openPageRig(browser, {
     ...{ targets: [memory.target], dial: memory.dial, principals: { aud: ["auditor"] } },
