@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
+import { commandsCommand } from "./commands.ts";
 import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -75,6 +76,7 @@ Examples:
   bartizan sessions                       who is on what?
   bartizan watch n1-7f3a                  look over somebody's shoulder
   bartizan kick n1-7f3a --reason "..."    end it
+  bartizan commands --search "rm rf"      who typed that?
 
 Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
 \`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
@@ -89,6 +91,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     sessionsCommand,
     watchCommand,
     kickCommand,
+    commandsCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

@@ -1,11 +1,14 @@
 /** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { openCommandPool } from "./commands/command-pool.ts";
+import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
@@ -87,10 +90,22 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   await using opening = new AsyncDisposableStack();
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
+  const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
+  const commandPool = opening.use(
+    openCommandPool({
+      ...{ clock, log },
+      onCommand: ({ sessionId, operator, target, openedAtMs, recordingId }, command) =>
+        commands.put({
+          ...{ ...command, sessionId, operator, target },
+          ...{ atMs: openedAtMs + command.startedMs, recordingId: recordingId() ?? "" },
+        }),
+    }),
+  );
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
+    openTap: commandPool.openTap,
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
@@ -101,7 +116,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     streams,
     guard: authorise,
   } = createRoutes({
-    ...{ registry, clock, log, targets, nativeCrypto },
+    ...{ registry, commands, clock, log, targets, nativeCrypto },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -21,7 +21,8 @@ export type Action =
   | "see"
   | "watch"
   | "kick"
-  | "dismiss";
+  | "dismiss"
+  | "replay";
 
 /** For the one method that needs no token: it gives one. */
 export const anyone = "anyone";
@@ -37,6 +38,7 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.SessionService/Kick": "kick",
   "bartizan.v1.SessionService/ListSessions": "list-sessions",
   "bartizan.v1.SessionService/WatchSessions": "list-sessions",
+  "bartizan.v1.CommandService/SearchCommands": "replay",
 };
 
 /** Which roles may ever do it (to some session). */
@@ -52,6 +54,7 @@ const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
   kick: ["operator", "admin"],
   // Taking somebody else off a session: an operator must not shake off who watches him.
   dismiss: ["admin"],
+  replay: roleNames,
 };
 
 /** Who may do it to anybody's session; the rest only to their own. */
@@ -59,6 +62,7 @@ const toForeign: Readonly<Partial<Record<Action, readonly RoleName[]>>> = {
   see: ["auditor", "admin"],
   watch: ["auditor", "admin"],
   kick: ["admin"],
+  replay: ["auditor", "admin"],
 };
 
 /** May the caller do this at all? */

@@ -18,7 +18,7 @@ import { callerOfCall } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
-import { endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
+import { commandToWire, endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
@@ -44,7 +44,7 @@ export function createSessionService(
       const from = positionFromWire(request.from);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
       const { info, self, start, resumed, view } = attachment;
-      yield* watched(view, resumed, (keyFrame) => ({
+      yield* watched(info.id, view, resumed, (keyFrame) => ({
         session: infoToWire(info),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
@@ -83,6 +83,7 @@ type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema
 
 /** The state goes first, with the key frame inside when the view begins with one. */
 async function* watched(
+  sessionId: SessionId,
   view: View,
   resumed: boolean,
   state: (part: { keyFrame?: ReturnType<typeof keyFrameToWire> }) => object,
@@ -101,7 +102,11 @@ async function* watched(
     if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
     else {
       if (first) yield opening();
-      yield create(WatchResponseSchema, { event: viewItemToWire(item) });
+      const event =
+        item.kind === "command"
+          ? { case: "command" as const, value: commandToWire(sessionId, item.command) }
+          : viewItemToWire(item);
+      yield create(WatchResponseSchema, { event });
     }
     first = false;
   }

@@ -65,7 +65,7 @@ export async function* shell(
       resumed,
     },
   });
-  for await (const item of view) yield response(shellItemToWire(item));
+  for await (const item of view) if (item.kind !== "command") yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {

@@ -1,9 +1,12 @@
 /** A session whose pty this node holds: screen, ring, desk and the one way each of them is changed. */
+
+import type { CommandTap } from "../commands/command.ts";
 import { BartizanFault } from "../errors.ts";
 import type {
   Attached,
   AttachmentId,
   ClosedReason,
+  CommandSeen,
   EndCause,
   Notice,
   Principal,
@@ -43,6 +46,8 @@ export interface HeldSessionNeeds {
   readonly size: TermSize;
   /** How long the shell outlives its operator's connection. */
   readonly graceMs: number;
+  /** Looks for the commands that are typed. */
+  readonly tap?: CommandTap | undefined;
   /** `info` has changed. */
   readonly onChange: () => void;
 }
@@ -64,6 +69,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   #inputUnderWayBytes = 0;
   #screenWaits = false;
   #grace: Disposable | undefined;
+  #commands: Promise<number> = Promise.resolve(0);
 
   constructor(needs: HeldSessionNeeds) {
     this.#needs = needs;
@@ -107,6 +113,11 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     return this.#closed.promise;
   }
 
+  /** After `over`: how many commands were typed, once all are known. Never rejects. */
+  get commands(): Promise<number> {
+    return this.#commands;
+  }
+
   /** From `hold`: the pty is there. */
   opened(pty: PtyChannel): void {
     this.#pty = pty;
@@ -137,6 +148,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** From the registry, once: `hold` is over. */
   over(cause: EndCause): void {
     this.#end(cause, false);
+    this.#commands = this.#needs.tap?.end() ?? Promise.resolve(0);
     this.#grace?.[Symbol.dispose]();
     this.#closed.resolve();
   }
@@ -155,6 +167,11 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** Ends the session for a reason of the bastion's own. */
   close(why: ClosedReason): void {
     this.#end({ kind: "closed", why }, why === "operator");
+  }
+
+  /** A command was typed, or more is known of one: told to those who watch. */
+  seen(command: CommandSeen): void {
+    this.#desk.tellWatchers({ kind: "command", command });
   }
 
   /** A word to everybody attached. */
@@ -281,6 +298,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
         "Wait for `input_taken` before sending more.",
       );
     this.#inputUnderWayBytes += input.length;
+    this.#needs.tap?.input(input, this.#atMs());
     this.#activeAtMs = this.#needs.clock.wallMs();
     try {
       await pty.write(input);
@@ -306,6 +324,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (this.#ended !== undefined) return;
     this.#needs.screen.write(event);
     this.#ring.add(event);
+    this.#needs.tap?.event(event);
     this.#desk.publish(event);
   }
 
