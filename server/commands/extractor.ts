@@ -12,8 +12,8 @@ import { type Expanding, expandedLine } from "./history-expansion.ts";
 import { type Anchor, columnOf, type Found, findLine } from "./line-finder.ts";
 import { OpenCommand } from "./open-command.ts";
 import { KnownPrompts, looksLikeContinuation, looksLikePrompt } from "./prompts.ts";
-import { goesOn, joinRows, rowText } from "./region.ts";
-import { markNumbers, type ShellMark, shellMarks } from "./shell-marks.ts";
+import { goesOn, joinRows, lineAt, rowText } from "./region.ts";
+import { markNumbers, nextSequence, type ShellMark, sequenceLength, shellMarks } from "./shell-marks.ts";
 import { hasHistorySigns, pastedCommands } from "./shell-syntax.ts";
 import { answerTo } from "./typed-answer.ts";
 import { TypedLines } from "./typed-lines.ts";
@@ -45,6 +45,10 @@ export class Extractor {
   /** The next line of output may be what history made of the command. */
   #expanding: Expanding | undefined;
   #wasAlternate = false;
+  /** What is being parsed. */
+  #piece: Buffer = Buffer.alloc(0);
+  /** A line feed came since the last Enter. */
+  #fed = false;
   /** Offset after the last line feed. */
   #lineOffset = 0;
 
@@ -77,6 +81,8 @@ export class Extractor {
         return false;
       });
     }
+    // A terminal keeps a marker for each link, and looks through all of them.
+    parser.registerOscHandler(8, () => true);
     terminal.onLineFeed(() => this.#lineFeed());
   }
 
@@ -91,22 +97,11 @@ export class Extractor {
 
   feed(event: FeedEvent): void {
     this.#atMs = event.atMs;
-    switch (event.kind) {
-      case "output":
-        this.#output(event.bytes);
-        return;
-      case "input":
-        this.#input(event.bytes);
-        return;
-      case "resize":
-        this.resize(event.size);
-        return;
-      case "skip":
-        this.#offset += event.bytes;
-        return;
-      case "gap":
-        this.#gap(event.bytes, event.alternate);
-    }
+    if (event.kind === "output") this.#output(event.bytes);
+    else if (event.kind === "input") this.#input(event.bytes);
+    else if (event.kind === "resize") this.resize(event.size);
+    else if (event.kind === "skip") this.#offset += event.bytes;
+    else this.#gap(event.bytes, event.alternate);
   }
 
   resize({ cols, rows }: TermSize): void {
@@ -147,16 +142,12 @@ export class Extractor {
   /** In pieces that end before each sequence that matters, so that offsets are exact. */
   #output(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    let from = 0;
-    while (from < buffer.length) {
-      let to = buffer.indexOf(0x1b, from + 1);
-      while (to >= 0 && !(buffer[to + 1] === 0x5d || (buffer[to + 1] === 0x5b && buffer[to + 2] === 0x3f)))
-        to = buffer.indexOf(0x1b, to + 1);
-      if (to < 0) to = buffer.length;
-      const piece = buffer.subarray(from, to);
+    for (let from = 0; from < buffer.length; ) {
+      const piece = buffer.subarray(from, nextSequence(buffer, from + 1));
+      this.#piece = piece;
       this.#core.writeSync(piece);
       this.#offset += piece.length;
-      from = to;
+      from += piece.length;
     }
     const feed = buffer.lastIndexOf(0x0a);
     if (feed >= 0) this.#lineOffset = this.#offset - buffer.length + feed + 1;
@@ -170,6 +161,7 @@ export class Extractor {
     if (this.#alternate) return;
     this.#settleAnchor();
     this.#typed.add(bytes, this.#atMs);
+    if (bytes.includes(0x0d)) this.#fed = false;
   }
 
   #gap(bytes: number, alternate: boolean | undefined): void {
@@ -179,7 +171,7 @@ export class Extractor {
     if (alternate ?? was) this.#core.writeSync(Buffer.from("\x1b[?1049h"));
     this.#offset += bytes;
     this.#editing = false;
-    this.#anchor = undefined;
+    this.#dropAnchor();
     this.#promptFrom = undefined;
     this.#expanding = undefined;
     this.#typed.clear();
@@ -209,8 +201,8 @@ export class Extractor {
       const stale = this.#atMs - (typed.lines.at(-1)?.atMs ?? 0) > staleMs;
       const ended = typed.open === undefined || !typed.open.plain || !row.endsWith(typed.open.text);
       const atKnown = ended && this.#prompts.all.some(({ text }) => text.trimEnd() === row.trimEnd());
-      if (!this.#editing && !atKnown) return;
-      if (!atKnown && !(stale && ended)) return;
+      const answered = !this.#editing && this.#fed && typed.open === undefined && looksLikePrompt(row);
+      if (!atKnown && !answered && !(this.#editing && stale && ended)) return;
       typed.clear();
     }
     if (this.#editing || looksLikePrompt(row)) this.#setAnchor(true);
@@ -223,14 +215,19 @@ export class Extractor {
     const row = this.#mark();
     if (row === undefined) return;
     const text = this.#beforeCursor();
-    this.#anchor?.row.dispose();
+    this.#dropAnchor();
     const right = rowText(this.#buffer, row.line, col).trim();
-    const wrapped = this.#buffer.getLine(row.line)?.isWrapped ?? false;
+    const wrapped = lineAt(this.#buffer, row.line)?.isWrapped ?? false;
     this.#anchor = { row, col, text, wrapped, right, sure };
     if (this.#editing || looksLikePrompt(text)) {
       const asksOn = looksLikeContinuation(text) && this.#asksOn(row.line);
       if (sure && !asksOn) this.#prompts.add({ text, wrapped });
     }
+  }
+
+  #dropAnchor(): void {
+    this.#anchor?.row.dispose();
+    this.#anchor = undefined;
   }
 
   /** Bracketed paste goes on when a line editor begins to read, and off when the line is entered or given up. */
@@ -245,11 +242,13 @@ export class Extractor {
       this.#tellExpansion(this.#row);
       if (!this.#asksOn(this.#row)) this.#open.flush(this.#prompts);
       if (!this.#open.waits) this.#log.end(this.#offset, this.#atMs);
-      this.#anchor = undefined;
+      this.#dropAnchor();
       // zsh says it behind its prompt.
       if (this.#promptCol > 0) this.#setAnchor(false);
       return;
     }
+    this.#editing = this.#typed.lines.some(({ end }) => end !== undefined);
+    if (!this.#editing) return; // nobody ended a line: nothing was entered
     const { cursorX } = this.#buffer;
     const began = this.#promptFrom?.line ?? -1;
     const untouched = began === this.#row && cursorX === this.#promptCol && this.#anchor?.sure !== true;
@@ -264,6 +263,7 @@ export class Extractor {
     if (this.#expanding !== undefined) this.#tellExpansion(above + 1);
     if (this.#givenUp(above)) return;
     if (this.#editing) return;
+    this.#fed = true;
     if (this.#typed.entered) this.#plainLineFeed(above);
   }
 
@@ -273,7 +273,7 @@ export class Extractor {
     const at = lines.findIndex(({ end }) => end !== undefined);
     if (lines[at]?.end !== "interrupted" || !rowText(this.#buffer, row).trimEnd().endsWith("^C")) return false;
     this.#typed.drop(at + 1);
-    this.#anchor = undefined;
+    this.#dropAnchor();
     this.#open.giveUp();
     if (this.#editing) this.#promptFrom = this.#mark();
     return true;
@@ -291,7 +291,7 @@ export class Extractor {
       return;
     }
     if (anchor.row.line < 0 || anchor.row.line > row) {
-      this.#anchor = undefined;
+      this.#dropAnchor();
       return;
     }
     // Where shells have editors, a prompt without one is believed when it is bare, or comes again.
@@ -324,7 +324,7 @@ export class Extractor {
         break;
       case "running":
         if (mark.text !== undefined) this.#declare(mark.text);
-        this.#log.outputFrom(this.#offset);
+        this.#log.outputFrom(this.#offset + sequenceLength(this.#piece));
         break;
       case "done":
         if (!this.#open.waits) this.#log.end(this.#offset, this.#atMs, mark.exitCode);
@@ -350,7 +350,7 @@ export class Extractor {
     let endRow = toRow;
     while (inLine && goesOn(this.#buffer, endRow)) endRow++;
     const found = this.#locate(endRow);
-    this.#anchor = undefined;
+    this.#dropAnchor();
     let shown = found === undefined ? "" : joinRows(found.rows);
     if (inLine) shown = shown.trimEnd();
     const answer = answerTo(this.#typed.lines, found?.rows ?? [], shown);
@@ -365,8 +365,9 @@ export class Extractor {
     if (found === undefined || answer.kind === "nobody") return;
     // bash runs pasted lines one by one; it is the one that has moved to the next row when it stops editing.
     const onePaste = answer.lines === 1 && this.#editing && this.#buffer.cursorX === 0;
+    const offset = this.#offset + (this.#editing ? sequenceLength(this.#piece) : 0);
     for (const text of onePaste ? pastedCommands(answer.text) : [answer.text]) {
-      const line = { prompt: found.prompt, text, atMs: this.#atMs, offset: this.#offset, typed: found.guessed };
+      const line = { prompt: found.prompt, text, atMs: this.#atMs, offset, typed: found.guessed };
       if (!this.#open.enter(line, held, asksOn) || !hasHistorySigns(text)) continue;
       const row = this.#mark(this.#buffer.cursorX === 0 ? 0 : 1);
       if (row !== undefined) this.#expanding = { row, text };

@@ -1,7 +1,7 @@
 /** Finds where on the screen a typed line begins: behind which prompt, in which row. */
 import type { IBuffer, IMarker } from "@xterm/headless";
 import { firstPrompt, type KnownPrompts, looksLikePrompt } from "./prompts.ts";
-import { joinRows, type RowText, readRows, rowText } from "./region.ts";
+import { joinRows, lineAt, type RowText, readRows, rowText } from "./region.ts";
 import type { TypedLine } from "./typed-lines.ts";
 
 /** Where typing begins. */
@@ -49,7 +49,7 @@ export function findLine(buffer: IBuffer, hints: LineHints): Found | undefined {
   if (anchor?.sure) {
     // Lists of completions push the line down; it is drawn again behind the same prompt.
     for (let row = toRow; row >= top; row--) {
-      const line = buffer.getLine(row);
+      const line = lineAt(buffer, row);
       if (line === undefined || line.isWrapped !== anchor.wrapped) continue;
       if (anchor.text.trim() === "" && row !== anchor.row.line) continue;
       if (rowText(buffer, row, 0, anchor.col).trimEnd() === anchor.text.trimEnd())
@@ -57,7 +57,7 @@ export function findLine(buffer: IBuffer, hints: LineHints): Found | undefined {
     }
   }
   for (let row = toRow; row >= top; row--) {
-    if (buffer.getLine(row)?.isWrapped === true) continue;
+    if (lineAt(buffer, row)?.isWrapped === true) continue;
     const text = rowText(buffer, row);
     const end = prompts.endIn(text);
     if (end >= 0) return at(row, columnOf(buffer, row, end), anchor?.right ?? "", text.slice(0, end));
@@ -73,7 +73,7 @@ function guessLine(buffer: IBuffer, { toRow, top, editing, typed }: LineHints): 
     rows: readRows(buffer, row, columnOf(buffer, row, end), toRow, ""),
     ...{ prompt, row, guessed: true },
   });
-  const begins = (row: number) => buffer.getLine(row)?.isWrapped !== true || row === top;
+  const begins = (row: number) => lineAt(buffer, row)?.isWrapped !== true || row === top;
   const text = typed?.plain ? typed.text : "";
   for (let row = toRow; row >= top && text !== ""; row--) {
     if (!begins(row)) continue;
@@ -91,7 +91,7 @@ function guessLine(buffer: IBuffer, { toRow, top, editing, typed }: LineHints): 
 
 /** The column in which the character with this index of the row's text stands. */
 export function columnOf(buffer: IBuffer, row: number, index: number): number {
-  const line = buffer.getLine(row);
+  const line = lineAt(buffer, row);
   if (line === undefined) return index;
   let units = 0;
   for (let col = 0; col < line.length; col++) {

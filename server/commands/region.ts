@@ -1,5 +1,5 @@
 /** Reads text off a terminal's rows: what stands between a prompt and the end of a typed line. Knows no shells. */
-import type { IBuffer, IBufferCell } from "@xterm/headless";
+import type { IBuffer, IBufferCell, IBufferLine } from "@xterm/headless";
 
 /** Rows of a region are joined to lines; more are not read. */
 const maxRows = 400;
@@ -10,9 +10,14 @@ export interface RowText {
   readonly goesOn: boolean;
 }
 
+/** Beyond its end a full buffer gives its first lines again. */
+export function lineAt(buffer: IBuffer, row: number): IBufferLine | undefined {
+  return row < 0 || row >= buffer.length ? undefined : buffer.getLine(row);
+}
+
 /** The text of a row between two columns, without cells at the end that nothing was written to. */
 export function rowText(buffer: IBuffer, row: number, fromCol = 0, toCol = Number.POSITIVE_INFINITY): string {
-  const line = buffer.getLine(row);
+  const line = lineAt(buffer, row);
   return line === undefined ? "" : line.translateToString(true, fromCol, Math.min(toCol, line.length));
 }
 
@@ -26,14 +31,14 @@ export function readRows(buffer: IBuffer, fromRow: number, fromCol: number, toRo
   const rows: RowText[] = [];
   for (let row = fromRow; row <= toRow && rows.length < maxRows; row++) {
     const first = row === fromRow;
-    const line = buffer.getLine(row);
+    const line = lineAt(buffer, row);
     if (line === undefined) break;
     const cut = gapColumn(buffer, row, first ? fromCol : 0);
     const text = withoutRight(
       line.translateToString(true, first ? fromCol : 0, cut ?? line.length),
       first ? right : "",
     );
-    const wraps = buffer.getLine(row + 1)?.isWrapped === true && row < toRow;
+    const wraps = lineAt(buffer, row + 1)?.isWrapped === true && row < toRow;
     rows.push({ text, goesOn: wraps || (cut === undefined && isFull(buffer, row)) });
   }
   return rows;
@@ -41,7 +46,7 @@ export function readRows(buffer: IBuffer, fromRow: number, fromCol: number, toRo
 
 /** True when the text of a row goes on in the next one. */
 export function goesOn(buffer: IBuffer, row: number): boolean {
-  return buffer.getLine(row + 1) !== undefined && (buffer.getLine(row + 1)?.isWrapped === true || isFull(buffer, row));
+  return lineAt(buffer, row + 1) !== undefined && (lineAt(buffer, row + 1)?.isWrapped === true || isFull(buffer, row));
 }
 
 /** As one text: rows that go on are joined as they are, others by line feeds. Blank rows at the end are left out. */
@@ -64,19 +69,19 @@ function withoutRight(text: string, right: string): string {
 
 /** The last cell is written to, or left free by a wide character that did not fit. */
 function isFull(buffer: IBuffer, row: number): boolean {
-  const line = buffer.getLine(row);
+  const line = lineAt(buffer, row);
   if (line === undefined) return false;
   const last = line.getCell(line.length - 1);
   if (last === undefined) return false;
   if (last.getChars() !== "" || last.getWidth() === 0) return true;
   const before = line.getCell(line.length - 2);
-  const next = buffer.getLine(row + 1)?.getCell(0);
+  const next = lineAt(buffer, row + 1)?.getCell(0);
   return next?.getWidth() === 2 && before !== undefined && (before.getChars() !== "" || before.getWidth() === 0);
 }
 
 /** Where a gap begins that nothing was written to, when what follows it stands at the right edge; else undefined. */
 function gapColumn(buffer: IBuffer, row: number, fromCol: number): number | undefined {
-  const line = buffer.getLine(row);
+  const line = lineAt(buffer, row);
   if (line === undefined) return undefined;
   let cell: IBufferCell | undefined;
   let end = line.length;

@@ -21,7 +21,9 @@ export function searchExpression(text: string): string | undefined {
         .join(" AND ");
 }
 
-/** A name as one token of its own, whatever is in it. */
-export function nameToken(kind: "o" | "t" | "s", name: string): string {
-  return `${kind}${Buffer.from(name).toString("hex")}`;
+/** A name as one short word of the index; a few names share one, so the names are compared as well. */
+export function nameToken(kind: "o" | "t", name: string): string {
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return kind + ((hash >>> 0) % 36 ** 3).toString(36);
 }

@@ -104,3 +104,17 @@ function decoded(text: string): string | undefined {
     return undefined;
   }
 }
+
+/** Where the next OSC or DEC private mode begins, at `from` or behind it; the end when there is none. */
+export function nextSequence(bytes: Buffer, from: number): number {
+  let at = bytes.indexOf(0x1b, from);
+  while (at >= 0 && !(bytes[at + 1] === 0x5d || (bytes[at + 1] === 0x5b && bytes[at + 2] === 0x3f)))
+    at = bytes.indexOf(0x1b, at + 1);
+  return at < 0 ? bytes.length : at;
+}
+
+/** The length of the sequence that `bytes` begin with, and of the CR that a line editor sends along with it. */
+export function sequenceLength(bytes: Buffer): number {
+  const head = bytes.subarray(0, 256).toString("latin1");
+  return /^\x1b(?:\[\?[\d;]*[hl](?:\r\r\n|\r)?|\][^\x07\x1b]*(?:\x07|\x1b\\))/.exec(head)?.[0].length ?? 0;
+}

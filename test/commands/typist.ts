@@ -101,7 +101,7 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
     add({ kind: "input", atMs: now(), bytes: Buffer.from(text) });
     pty.write(text);
   };
-  const quiet = async (ms = 90) => {
+  const quiet = async (ms = 70) => {
     await wait(delayMs + ms);
     await until(() => gone || now() - heardAtMs > ms, "the output pauses", 20_000);
   };
@@ -120,7 +120,7 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
     },
     async prompt() {
       await until(() => prepared.prompts() > seen, `a prompt of ${setup.shell} ${setup.prompt}`, 20_000);
-      await quiet(40);
+      await quiet(30);
       seen = prepared.prompts();
     },
     async enter() {
