@@ -34,7 +34,8 @@ const delays = [0, 80, 250];
 const widths = [40, 80, 200];
 const stored = 1_000_000;
 
-const [only = "all"] = process.argv.slice(2);
+/** "shells" or "search" alone, and a part of the shell's and the prompt's name. */
+const [only = "all", name = ""] = process.argv.slice(2);
 const runs = only === "search" ? [] : await benchShells();
 const search = only === "shells" ? [] : await benchSearch();
 mkdirSync("bench-results", { recursive: true });
@@ -44,8 +45,9 @@ process.stdout.write(`\n${file}\n`);
 process.exit(0);
 
 async function benchShells(): Promise<Run[]> {
-  const present = shellSetups.filter(({ shell }) => existsSync(`/usr/bin/${shell}`) || existsSync(`/bin/${shell}`));
-  for (const { shell, prompt } of shellSetups)
+  const wanted = shellSetups.filter(({ shell, prompt }) => `${shell} ${prompt}`.includes(name));
+  const present = wanted.filter(({ shell }) => existsSync(`/usr/bin/${shell}`) || existsSync(`/bin/${shell}`));
+  for (const { shell, prompt } of wanted)
     if (!present.some((each) => each.shell === shell))
       process.stdout.write(`left out, not installed: ${shell} ${prompt}\n`);
   const jobs = present.flatMap((setup) =>

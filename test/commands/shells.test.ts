@@ -16,7 +16,7 @@ async function played(
   delayMs: number,
   only?: (name: string) => boolean,
 ): Promise<Trace> {
-  await using desktop = sitDown(setup, { cols, delayMs, keyMs: 3 });
+  await using desktop = sitDown(setup, { cols, delayMs, keyMs: 2 });
   await playScenes(desktop.typist, setup.shell, only === undefined ? scenes : scenes.filter(({ name }) => only(name)));
   return await desktop.over();
 }
