@@ -1,4 +1,5 @@
 /** The store of commands as the other rooms use it: its database is in a thread of its own. */
+import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -17,11 +18,11 @@ const ending = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 type Calls = Map<number, { resolve(page: CommandPage | undefined): void; reject(error: unknown): void }>;
 
-/** `path`: the database file, made when it is not there. Throws `config` when it cannot be used. */
+/** `path`: the database file, made for the first command or search when it is not there. Throws `config` when it cannot be used. */
 export function openCommandStore(options: { path: string; clock: Clock; log: Log }): CommandStore {
   const { path, clock, log } = options;
-  // A file that cannot be used is to stop the start, with its reason.
-  openCommandTable(path)[Symbol.dispose]();
+  // A file that cannot be used is to stop the start, with its reason. A new one is made with the first command.
+  if (existsSync(path)) openCommandTable(path)[Symbol.dispose]();
   const calls: Calls = new Map();
   let waiting: StoredCommand[] = [];
   let waitingBytes = 0;

@@ -1,10 +1,14 @@
 /** The thread that has the database of commands: neither inserts nor searches hold anything else up. */
+import { closeSync, openSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { BartizanFault } from "../errors.ts";
 import { type CommandTable, openCommandTable } from "./command-table.ts";
 import type { FromStore, ToStore } from "./store-jobs.ts";
 
-const table: CommandTable = openCommandTable(workerData as string);
+const path = workerData as string;
+// What people typed is nobody else's to read; SQLite gives its other files the same mode.
+closeSync(openSync(path, "a", 0o600));
+const table: CommandTable = openCommandTable(path);
 
 parentPort?.on("message", (message: ToStore) => {
   try {

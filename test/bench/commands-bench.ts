@@ -55,8 +55,16 @@ async function benchShells(): Promise<Run[]> {
   );
   const done: Run[] = [];
   const work = async () => {
-    for (let job = jobs.shift(); job !== undefined; job = jobs.shift())
-      done.push(await benchShell(job.setup, job.delayMs, job.cols));
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const { setup, delayMs, cols } = job;
+      try {
+        done.push(await benchShell(setup, delayMs, cols));
+      } catch (error) {
+        // A machine under load; nothing is known of the extractor then.
+        const what = `${setup.shell} ${setup.prompt} ${delayMs} ms ${cols}`;
+        process.stdout.write(`left out, the shell did not answer: ${what}: ${(error as Error).message}\n`);
+      }
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   const tuned = done.filter(({ heldOut }) => !heldOut);

@@ -117,5 +117,5 @@ describe("`bartizan commands`", () => {
     expect(one.stderr).toContain("There are more");
     memory.pty().exit({ kind: "exited", code: 0 });
     await operator.ended();
-  });
+  }, 60_000);
 });
