@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
+import { commandsCommand } from "./commands.ts";
 import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -81,6 +82,7 @@ Examples:
   bartizan kick n1-7f3a --reason "..."    end it
   bartizan recordings                     what was recorded?
   bartizan play n1-7f3a                   see it again
+  bartizan commands --search "rm rf"      who typed that?
 
 Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
 \`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
@@ -99,6 +101,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     playCommand,
     exportCommand,
     verifyCommand,
+    commandsCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

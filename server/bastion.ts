@@ -8,6 +8,8 @@ import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
+import { openCommandPool } from "./commands/command-pool.ts";
+import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
@@ -19,6 +21,7 @@ import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
+import { createErase } from "./recording/erase.ts";
 import { openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
@@ -42,7 +45,7 @@ export interface BastionOptions {
   readonly dial?: Dial;
   /** Where the built page is; by default beside the program. */
   readonly pageFolder?: string;
-  /** False: nothing is recorded. For benches that ask what recording costs; no config can say so. */
+  /** False: nothing is recorded, no commands are looked for. For benches that ask what that costs; no config can say so. */
   readonly recording?: false;
   /** Where recordings are written, for tests of sick disks. */
   readonly disk?: Disk;
@@ -110,11 +113,26 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
+  const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
+  const commandPool = opening.use(
+    openCommandPool({
+      ...{ clock, log },
+      onCommand: ({ sessionId, operator, target, openedAtMs, recordingId }, command) =>
+        commands.put({
+          ...{ ...command, sessionId, operator, target },
+          ...{ atMs: openedAtMs + command.startedMs, recordingId: recordingId() ?? "" },
+        }),
+    }),
+  );
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
+    ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
+    onCommands: ({ recordingId }, count) => {
+      if (recordingId !== undefined) recordings.catalogue.change(recordingId, { commands: count });
+    },
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
@@ -127,15 +145,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       running: (id) => catalogue.find(id)?.state === "live",
     }),
   );
-  opening.use(openKeeper({ ...{ folder, catalogue, audit, clock, log }, retention: config.retention }));
+  const erase = createErase({ folder, catalogue, forgetCommands: (sessionId) => commands.forget(sessionId) });
+  opening.use(openKeeper({ ...{ folder, catalogue, erase, audit, clock, log }, retention: config.retention }));
   const shutdown = new AbortController();
   const {
     router,
     streams,
     guard: authorise,
   } = createRoutes({
-    ...{ registry, clock, log, targets, nativeCrypto: nativeCrypto.available },
-    recordings: { folder, catalogue, replays, audit, key, keyOf: keyRing([key.publicKey]) },
+    ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
+    recordings: { folder, catalogue, erase, replays, audit, key, keyOf: keyRing([key.publicKey]) },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -94,7 +94,35 @@ export interface Pong {
   readonly targetMs: number | undefined;
 }
 
-export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong;
+/** How far a command's text can be trusted: said by the shell itself, read at a prompt, or as typed and shown. */
+export type CommandConfidence = "declared" | "observed" | "typed";
+
+/** A command that was typed. Never what was typed without being shown. A later one with the same number replaces it. */
+export interface CommandSeen {
+  /** Counts from 1 within its session. */
+  readonly number: number;
+  /** Lines are separated by line feeds; no other control characters. */
+  readonly text: string;
+  /** Empty while the shell does not say. */
+  readonly cwd: string;
+  /** When it was entered; ms since the session was opened. */
+  readonly startedMs: number;
+  /** When the next prompt came. */
+  readonly endedMs?: number;
+  readonly exitCode?: number;
+  /** Offsets of the output between the command and the next prompt. */
+  readonly outputFrom: number;
+  readonly outputTo: number;
+  readonly confidence: CommandConfidence;
+}
+
+/** To watchers alone: a command was entered, or more is known of one. */
+export interface CommandWord {
+  readonly kind: "command";
+  readonly command: CommandSeen;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong | CommandWord;
 
 /** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
 export type View = AsyncIterable<ViewItem>;

@@ -51,6 +51,7 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.RecordingService/ExportRecording": "export",
   "bartizan.v1.RecordingService/DeleteRecording": "delete-recording",
   "bartizan.v1.RecordingService/GetRecordingKey": "recording-key",
+  "bartizan.v1.CommandService/SearchCommands": "replay",
 };
 
 /** Which roles may ever do it (to some session). */

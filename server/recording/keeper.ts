@@ -2,9 +2,9 @@
 import type { Audit } from "../audit.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
-import { removeRecording } from "./archive.ts";
 import type { Catalogue, PagePoint } from "./catalogue.ts";
 import { compressRecording } from "./compress.ts";
+import type { Erase } from "./erase.ts";
 import type { RecordingInfo } from "./recording.ts";
 
 export interface Retention {
@@ -17,6 +17,7 @@ export interface Retention {
 export interface KeeperNeeds {
   readonly folder: string;
   readonly catalogue: Catalogue;
+  readonly erase: Erase;
   readonly audit: Pick<Audit, "note">;
   readonly clock: Clock;
   readonly log: Log;
@@ -77,14 +78,13 @@ async function round(needs: KeeperNeeds, signal: AbortSignal): Promise<void> {
 
 /** The tombstone first: a file that is gone without one is missing. */
 async function expire(
-  { audit, folder, catalogue }: KeeperNeeds,
+  { audit, erase }: KeeperNeeds,
   { id, sessionId, seal }: RecordingInfo,
   reason: string,
 ): Promise<void> {
   const about = { recording: id, session: sessionId, ...(seal === undefined ? {} : { seal }) };
   audit.note({ kind: "recording-expired", ...about, reason });
-  await removeRecording(folder, id);
-  catalogue.remove(id);
+  await erase({ id, sessionId });
 }
 
 async function compress({ folder, catalogue }: KeeperNeeds, { id }: RecordingInfo, signal: AbortSignal): Promise<void> {

@@ -13,8 +13,9 @@ import {
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import { openRecording, readOwnHead, removeRecording } from "../recording/archive.ts";
+import { openRecording, readOwnHead } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
+import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
 import { readMarkers } from "../recording/markers.ts";
 
@@ -39,6 +40,7 @@ import { keyFrameToWire } from "./wire.ts";
 
 export interface RecordingServiceNeeds {
   readonly catalogue: Catalogue;
+  readonly erase: Erase;
   readonly folder: string;
   readonly replays: Replays;
   readonly audit: Pick<Audit, "note" | "lookUp">;
@@ -50,7 +52,7 @@ export interface RecordingServiceNeeds {
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, folder, replays, audit, key } = needs;
+  const { catalogue, erase, folder, replays, audit, key } = needs;
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
@@ -142,8 +144,7 @@ export function createRecordingService(
         reason,
         ...(seal === undefined ? {} : { seal }),
       });
-      await removeRecording(folder, info.id);
-      catalogue.remove(info.id);
+      await erase(info);
       return {};
     },
 

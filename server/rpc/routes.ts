@@ -1,16 +1,18 @@
 /** Builds the one router: every service, behind the guard, with the limits that every call keeps. */
 import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
-import { RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
+import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { createAccessService } from "./access-service.ts";
+import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CallerOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
@@ -22,6 +24,7 @@ import { createTargetService } from "./target-service.ts";
 export interface RoutesNeeds {
   readonly registry: Registry;
   readonly recordings: RecordingServiceNeeds;
+  readonly commands: CommandStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
@@ -70,6 +73,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const recordings = createRecordingService(needs.recordings);
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets));
+  router.service(CommandService, createCommandService(needs.commands));
   router.service(AccessService, createAccessService(needs));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
   return { router, guard, streams: createStreamMethods(sessions, recordings) };

@@ -19,7 +19,7 @@ import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
 import { type Sight, sightOf } from "./watching.ts";
-import { endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
+import { commandToWire, endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
@@ -47,7 +47,7 @@ export function createSessionService(
       const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
       const { info, self, start, resumed, view } = attachment;
       const sight = sightFor(caller);
-      yield* watched(view, sight, resumed, (keyFrame) => ({
+      yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
         session: infoToWire(sight.info(info)),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
@@ -88,6 +88,7 @@ type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema
 
 /** The state goes first, with the key frame inside when the view begins with one. */
 async function* watched(
+  sessionId: SessionId,
   view: View,
   sight: Sight,
   resumed: boolean,
@@ -107,7 +108,11 @@ async function* watched(
     if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
     else {
       if (first) yield opening();
-      yield create(WatchResponseSchema, { event: viewItemToWire(item) });
+      const event =
+        item.kind === "command"
+          ? { case: "command" as const, value: commandToWire(sessionId, item.command) }
+          : viewItemToWire(item);
+      yield create(WatchResponseSchema, { event });
     }
     first = false;
   }

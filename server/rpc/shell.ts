@@ -69,7 +69,8 @@ export async function* shell(
       resumed,
     },
   });
-  for await (const item of view) if (sight.tells(item)) yield response(shellItemToWire(item));
+  for await (const item of view)
+    if (item.kind !== "command" && sight.tells(item)) yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {

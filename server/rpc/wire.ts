@@ -1,6 +1,7 @@
 /** Domain values to wire messages and back; the limits that every incoming value must keep. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Confidence, type TypedCommand, TypedCommandSchema } from "../../proto/gen/bartizan/v1/command_pb.ts";
 import {
   type Attachment as AttachmentMessage,
   AttachmentSchema,
@@ -22,6 +23,9 @@ import { BartizanFault } from "../errors.ts";
 import type {
   Attached,
   ClosedReason,
+  CommandConfidence,
+  CommandSeen,
+  CommandWord,
   EndCause,
   InputTaken,
   KeyFrame,
@@ -161,7 +165,9 @@ type SharedEvent = Extract<
 >;
 
 /** One item of an operator's view. */
-export function shellItemToWire(item: ViewItem): NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]> {
+export function shellItemToWire(
+  item: Exclude<ViewItem, CommandWord>,
+): NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]> {
   if (item.kind === "input-taken") return { case: "inputTaken", value: { bytes: BigInt(item.bytes) } };
   if (item.kind !== "pong") return viewItemToWire(item);
   const { id, targetMs } = item;
@@ -169,7 +175,7 @@ export function shellItemToWire(item: ViewItem): NonNullable<MessageInitShape<ty
 }
 
 /** One item of a view as the oneof of either stream. */
-export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong>): SharedEvent {
+export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong | CommandWord>): SharedEvent {
   switch (item.kind) {
     case "output":
       return {
@@ -190,4 +196,23 @@ export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong>): Shar
     case "ended":
       return { case: "ended", value: endedToWire(item) };
   }
+}
+
+const wireConfidence: Readonly<Record<CommandConfidence, Confidence>> = {
+  declared: Confidence.DECLARED,
+  observed: Confidence.OBSERVED,
+  typed: Confidence.TYPED,
+};
+
+export function commandToWire(sessionId: string, command: CommandSeen): TypedCommand {
+  const { number, text, cwd, confidence, endedMs, exitCode } = command;
+  return create(TypedCommandSchema, {
+    ...{ sessionId, number, text, cwd },
+    startedMs: BigInt(command.startedMs),
+    ...(endedMs === undefined ? {} : { endedMs: BigInt(endedMs) }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    outputFrom: BigInt(command.outputFrom),
+    outputTo: BigInt(command.outputTo),
+    confidence: wireConfidence[confidence],
+  });
 }

@@ -133,6 +133,11 @@ export class Desk {
     for (const seat of this.#seats.values()) seat.viewer.push(item);
   }
 
+  /** As `tell`, to those who only see. */
+  tellWatchers(item: Parameters<Viewer["push"]>[0]): void {
+    for (const seat of this.#seats.values()) if (seat.attached.role === "watcher") seat.viewer.push(item);
+  }
+
   /**
    * The last event, once: every keyboard is void from here on. `ahead`: it overtakes the output that waits. Returns who
    * was there, with the promise of having been told.

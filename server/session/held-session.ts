@@ -1,9 +1,11 @@
 /** A session whose pty this node holds: screen, ring, desk and the one way each of them is changed. */
+import type { CommandTap } from "../commands/command.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type {
   Attached,
   AttachmentId,
   ClosedReason,
+  CommandSeen,
   EndCause,
   Notice,
   Principal,
@@ -24,12 +26,12 @@ import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } fro
 import { type Recorded, RecordedOrder } from "./recorded-order.ts";
 import { Ring } from "./ring.ts";
 import type { Screen } from "./screen.ts";
+import { createSeatKeyboard } from "./seat-keyboard.ts";
 
 /** A kick waits this long for watchers to take the last word; then it answers with how many did. */
 const toldWithinMs = 1000;
 /** Told at once, unlike all else: what waits for the disk is what it is about. */
 const stalls = "The disk of the recordings is slow: output waits until it is recorded.";
-const interruptKey = 0x03;
 const pongGapMs = 250;
 
 export interface HeldSessionNeeds {
@@ -46,6 +48,8 @@ export interface HeldSessionNeeds {
   readonly graceMs: number;
   /** Begins a recording of this session; undefined: it is not to be recorded. */
   readonly record: (info: SessionInfo, session: RecordedSession) => Promise<Recorder> | undefined;
+  /** Looks for the commands that are typed. */
+  readonly tap?: CommandTap | undefined;
   /** `info` has changed. */
   readonly onChange: () => void;
 }
@@ -73,6 +77,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** The last lines of the recording are being written: nothing happens any more but the end. */
   #sealing = false;
   #grace: Disposable | undefined;
+  #commands: Promise<number> = Promise.resolve(0);
 
   constructor(needs: HeldSessionNeeds) {
     this.#needs = needs;
@@ -134,6 +139,11 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     });
   }
 
+  /** After `over`: how many commands were typed, once all are known. Never rejects. */
+  get commands(): Promise<number> {
+    return this.#commands;
+  }
+
   /** From `hold`: the pty is there. */
   opened(pty: PtyChannel): void {
     this.#pty = pty;
@@ -168,6 +178,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
    * (a kick), nobody waits for the seal. `retire`: the session is over for everybody.
    */
   async over(cause: EndCause, retire: () => void): Promise<void> {
+    this.#commands = this.#needs.tap?.end() ?? Promise.resolve(0);
     this.#grace?.[Symbol.dispose]();
     this.#grace = undefined;
     this.#sealing = true;
@@ -202,6 +213,11 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** Ends the session for a reason of the bastion's own. */
   close(why: ClosedReason): void {
     this.#end({ kind: "closed", why }, why === "operator");
+  }
+
+  /** A command was typed, or more is known of one: told to those who watch. */
+  seen(command: CommandSeen): void {
+    this.#desk.tellWatchers({ kind: "command", command });
   }
 
   /** A word to everybody attached. */
@@ -295,36 +311,17 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   }
 
   #keyboardOf(seat: Seat): Keyboard {
-    const check = () => {
-      if (this.#desk.hasKeyboard(seat) && this.#pty !== undefined) return this.#pty;
-      throw new BartizanFault("keyboard-taken", "This stream no longer has the keyboard.");
-    };
-    const valid = () => this.#desk.hasKeyboard(seat) && this.#pty !== undefined;
-    return {
-      get valid() {
-        return valid();
+    return createSeatKeyboard(seat, {
+      pty: () => (this.#desk.hasKeyboard(seat) ? this.#pty : undefined),
+      interrupt: () => this.#desk.interrupt(seat),
+      send: (pty, input) => {
+        this.#needs.tap?.input(input, this.#atMs());
+        this.#activeAtMs = this.#needs.clock.wallMs();
+        return this.#input.send(pty, seat, input);
       },
-      write: async (input) => {
-        const pty = check();
-        seat.viewer.hurry();
-        if (input.length <= 16 && input.includes(interruptKey)) this.#desk.interrupt(seat);
-        return this.#send(pty, seat, input);
-      },
-      resize: (size) => {
-        check();
-        this.#resize(size);
-      },
-      hangUp: () => {
-        check();
-        this.close("operator");
-      },
-    };
-  }
-
-  /** At once, whatever waits: acknowledgements in the same stream must not stand behind input. */
-  #send(pty: PtyChannel, seat: Seat, input: Uint8Array): Promise<void> {
-    this.#activeAtMs = this.#needs.clock.wallMs();
-    return this.#input.send(pty, seat, input);
+      resize: (size) => this.#resize(size),
+      hangUp: () => this.close("operator"),
+    });
   }
 
   #resize(size: TermSize): void {
@@ -350,6 +347,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (event.kind === "output") this.#offset = event.offset + event.bytes.length;
     this.#needs.screen.write(event);
     this.#ring.add(event);
+    this.#needs.tap?.event(event);
     this.#desk.publish(event);
     this.#giveKeyFrame(event.atMs);
   }

@@ -1,7 +1,8 @@
 /** The sessions this node holds: opens them, finds them, remembers how the last ones ended, tells of changes. */
 import { randomBytes } from "node:crypto";
+import type { OpenTap } from "../commands/command.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
-import type { EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
+import type { CommandSeen, EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { orAborted } from "../flow/life.ts";
 import type { Log } from "../log.ts";
@@ -24,6 +25,10 @@ export interface RegistryNeeds {
   readonly screen: (size: TermSize) => Screen;
   /** Undefined: nothing is recorded (benches and tests alone). */
   readonly recorders: Recorders | undefined;
+  /** Looks for the commands of each session; without it nobody does. */
+  readonly openTap?: OpenTap;
+  /** How many commands a session had, once that is known. */
+  readonly onCommands?: (info: SessionInfo, commands: number) => void;
   readonly graceMs: number;
   readonly maxSessions: number;
   readonly maxSessionsPerPrincipal: number;
@@ -180,7 +185,13 @@ export class Registry implements AsyncDisposable {
   #create({ target, who, size }: OpenRequest): HeldSession {
     const { node, clock, graceMs, recorders } = this.#needs;
     const id = `${node}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
+    const seen = (command: CommandSeen) => session.seen(command);
+    const openedAtMs = clock.wallMs();
+    const recordingId = () => session.info.recordingId;
+    const origin = { sessionId: id, operator: who.name, target: target.name, openedAtMs, recordingId };
+    const tap = this.#needs.openTap?.(origin, size, seen);
     const session: HeldSession = new HeldSession({
+      tap,
       ...{ clock, id, node, graceMs, size },
       epoch: randomBytes(6).toString("base64url"),
       screen: this.#needs.screen(size),
@@ -198,6 +209,7 @@ export class Registry implements AsyncDisposable {
 
   #retire(session: HeldSession): void {
     const info = session.info;
+    this.#track(session.commands.then((count) => this.#needs.onCommands?.(info, count)));
     this.#live.delete(info.id);
     this.#ended.set(info.id, info);
     for (const id of this.#ended.keys()) {

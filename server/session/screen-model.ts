@@ -111,8 +111,8 @@ export function createScreenModel(
   };
 }
 
-/** The conditions of fastForward. */
-function canSkip(core: Core): boolean {
+/** The conditions of fastForward, scrollback aside. */
+export function canSkip(core: Core): boolean {
   const { active } = core.buffers;
   return (
     isIdle(core) &&

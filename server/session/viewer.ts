@@ -26,7 +26,7 @@ type Output = SessionEvent & { kind: "output" };
 
 /** Somebody came or left, a notice, a credit: the newest of them matter most. */
 function isWord({ kind }: ViewItem): boolean {
-  return kind === "joined" || kind === "left" || kind === "notice" || kind === "input-taken";
+  return kind === "joined" || kind === "left" || kind === "notice" || kind === "input-taken" || kind === "command";
 }
 
 export interface ViewerOptions {

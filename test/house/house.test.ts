@@ -101,11 +101,12 @@ const words: readonly { what: RegExp; within: readonly Source[]; files: readonly
   {
     what: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bset(Timeout|Interval)\(/,
     within: inServer,
-    // The demo server and the screen worker are programs of their own.
+    // The demo server, the screen worker and the command worker are programs of their own.
     files: [
       /^server\/flow\/clock\.ts$/,
       /^server\/target\/demo-(server|pty)\.ts$/,
       /^server\/session\/screen-worker\.ts$/,
+      /^server\/commands\/command-worker\.ts$/,
     ],
   },
   { what: /\bMath\.random\(/, within: inServer, files: [] },

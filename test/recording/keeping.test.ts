@@ -10,6 +10,7 @@ import { createLog } from "../../server/log.ts";
 import { openRecording, recordingPaths } from "../../server/recording/archive.ts";
 import { type Catalogue, openCatalogue } from "../../server/recording/catalogue.ts";
 import { compressRecording } from "../../server/recording/compress.ts";
+import { createErase } from "../../server/recording/erase.ts";
 import { type Keeper, openKeeper, type Retention } from "../../server/recording/keeper.ts";
 import type { RecordingInfo } from "../../server/recording/recording.ts";
 import type { ReplayItem } from "../../server/recording/replay.ts";
@@ -206,8 +207,13 @@ describe("a packed recording", () => {
 });
 
 describe("the keeper", () => {
-  const keeper = (retention: Retention): Keeper =>
-    openKeeper({ ...{ folder, catalogue, clock, log, retention }, audit: { note: (event) => void noted.push(event) } });
+  const forgotten: string[] = [];
+  const keeper = (retention: Retention): Keeper => {
+    const forgetCommands = async (sessionId: string) => void forgotten.push(sessionId);
+    const erase = createErase({ folder, catalogue, forgetCommands });
+    const audit = { note: (event: AuditEvent) => void noted.push(event) };
+    return openKeeper({ folder, catalogue, clock, log, retention, erase, audit });
+  };
   const left = () => catalogue.list({}, 100).map(({ sessionId }) => sessionId);
 
   it("packs what is sealed, leaves alone what runs, and does not lose a file it cannot pack", async () => {
@@ -230,6 +236,7 @@ describe("the keeper", () => {
     await kept.run();
     expect(left().sort()).toEqual(["test-6"]);
     expect(noted.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => "recording-expired"));
+    expect(forgotten.sort()).toEqual(["test-1", "test-2", "test-3", "test-4", "test-5"]);
     expect(noted.find((event) => "recording" in event && event.recording === old.id)).toMatchObject({
       ...{ session: old.sessionId, seal: old.seal, reason: "older than 8.5 days" },
     });
