@@ -31,6 +31,8 @@ export interface Recordings extends AsyncDisposable {
   readonly recorders: SessionRecorders;
   readonly catalogue: Catalogue;
   readonly key: SealKey;
+  /** Resolves when what a crash left behind is put right; never rejects. */
+  readonly reconciled: Promise<void>;
 }
 
 /** Throws `config`. A folder that cannot be used refuses sessions, not the start. */
@@ -60,5 +62,5 @@ export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordi
     await done;
   });
   const held = opening.move();
-  return { folder, recorders, catalogue, key, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { folder, recorders, catalogue, key, reconciled: done, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

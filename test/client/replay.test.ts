@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { createClients, faultOf, openReplay, openWatch, type ReplayEvent } from "../../proto/client/index.ts";
@@ -11,7 +11,8 @@ import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { operate } from "../support/viewing.ts";
 
 /** Two resizes at one time are one moment: only output is counted to the byte. */
-function keep(bastion: TestBastion): { id: string; bytes: Buffer } {
+async function keep(bastion: TestBastion): Promise<{ id: string; bytes: Buffer }> {
+  await bastion.reconciled;
   const start = startFor(1, { operator: "alice" });
   const maker = makeCast(start, makeKey());
   const random = randomFrom(3);
@@ -24,7 +25,6 @@ function keep(bastion: TestBastion): { id: string; bytes: Buffer } {
   }
   maker.end({ kind: "exited", code: 0 });
   const folder = join(dataOf(bastion), "recordings");
-  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${start.id}.cast`), maker.take());
   bastion.catalogue.add(infoFor(start, maker));
   return { id: start.id, bytes: Buffer.concat(pieces) };
@@ -36,7 +36,7 @@ function outputOf(events: readonly ReplayEvent[]): Buffer {
 
 it("a replay whose line is lost goes on where it was, each byte once", async () => {
   await using bastion = await openTestBastion();
-  const { id, bytes } = keep(bastion);
+  const { id, bytes } = await keep(bastion);
   using transport = createPageTransport(bastion.url, bastion.token);
   const events: ReplayEvent[] = [];
   let cuts = 0;
@@ -55,7 +55,7 @@ it("a replay whose line is lost goes on where it was, each byte once", async () 
 
 it("a replay that is refused says so, and one that is left is quiet", async () => {
   await using bastion = await openTestBastion();
-  const { id } = keep(bastion);
+  const { id } = await keep(bastion);
   const { recordings } = bastion.clients();
   const none = openReplay(recordings, { id: "f".repeat(32) }).next();
   expect(faultOf(await none.catch((error) => error)).word).toBe("not-found");

@@ -228,6 +228,15 @@ describe("the keeper", () => {
     expect(left()).toEqual(["test-3", "test-2", "test-1"]);
   });
 
+  it("packs nothing twice, also when it died before it said so", async () => {
+    const info = keepLarge(1);
+    await compressRecording(folder, info.id, signal);
+    await using kept = keeper({});
+    await kept.run();
+    const { size } = statSync(recordingPaths(folder, info.id).compressed);
+    expect(catalogue.find(info.id)).toEqual({ ...info, compressed: true, fileBytes: size });
+  });
+
   it("removes what is past its age or does not fit, oldest first, each with a tombstone, each hour again", async () => {
     for (let number = 1; number <= 4; number += 1) keepLarge(number);
     const old = keepLarge(5, { startedAtMs: clock.wallMs() - 9 * dayMs });

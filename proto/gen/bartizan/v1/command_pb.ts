@@ -6,13 +6,14 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bartizan/v1/command.proto.
  */
 export const file_bartizan_v1_command: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJ0aXphbi92MS9jb21tYW5kLnByb3RvEgtiYXJ0aXphbi52MSKAAgoMVHlwZWRDb21tYW5kEhIKCnNlc3Npb25faWQYASABKAkSDgoGbnVtYmVyGAIgASgNEgwKBHRleHQYAyABKAkSCwoDY3dkGAQgASgJEhIKCnN0YXJ0ZWRfbXMYBSABKAQSFQoIZW5kZWRfbXMYBiABKARIAIgBARIWCglleGl0X2NvZGUYByABKAVIAYgBARITCgtvdXRwdXRfZnJvbRgIIAEoBBIRCglvdXRwdXRfdG8YCSABKAQSKwoKY29uZmlkZW5jZRgKIAEoDjIXLmJhcnRpemFuLnYxLkNvbmZpZGVuY2VCCwoJX2VuZGVkX21zQgwKCl9leGl0X2NvZGUqcAoKQ29uZmlkZW5jZRIaChZDT05GSURFTkNFX1VOU1BFQ0lGSUVEEAASFwoTQ09ORklERU5DRV9ERUNMQVJFRBABEhcKE0NPTkZJREVOQ0VfT0JTRVJWRUQQAhIUChBDT05GSURFTkNFX1RZUEVEEANiBnByb3RvMw");
+  fileDesc("ChliYXJ0aXphbi92MS9jb21tYW5kLnByb3RvEgtiYXJ0aXphbi52MSKWAgoMVHlwZWRDb21tYW5kEhIKCnNlc3Npb25faWQYASABKAkSDgoGbnVtYmVyGAIgASgNEgwKBHRleHQYAyABKAkSCwoDY3dkGAQgASgJEhIKCnN0YXJ0ZWRfbXMYBSABKAQSLgoIZW5kZWRfbXMYBiABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDY0VmFsdWUSLgoJZXhpdF9jb2RlGAcgASgLMhsuZ29vZ2xlLnByb3RvYnVmLkludDMyVmFsdWUSEwoLb3V0cHV0X2Zyb20YCCABKAQSEQoJb3V0cHV0X3RvGAkgASgEEisKCmNvbmZpZGVuY2UYCiABKA4yFy5iYXJ0aXphbi52MS5Db25maWRlbmNlKnAKCkNvbmZpZGVuY2USGgoWQ09ORklERU5DRV9VTlNQRUNJRklFRBAAEhcKE0NPTkZJREVOQ0VfREVDTEFSRUQQARIXChNDT05GSURFTkNFX09CU0VSVkVEEAISFAoQQ09ORklERU5DRV9UWVBFRBADYgZwcm90bzM", [file_google_protobuf_wrappers]);
 
 /**
  * One command that was typed. Never what was typed without being shown.
@@ -58,14 +59,14 @@ export type TypedCommand = Message<"bartizan.v1.TypedCommand"> & {
   /**
    * When the next prompt came; absent while it is not known.
    *
-   * @generated from field: optional uint64 ended_ms = 6;
+   * @generated from field: google.protobuf.UInt64Value ended_ms = 6;
    */
   endedMs?: bigint | undefined;
 
   /**
    * Its exit status, when the shell says so.
    *
-   * @generated from field: optional int32 exit_code = 7;
+   * @generated from field: google.protobuf.Int32Value exit_code = 7;
    */
   exitCode?: number | undefined;
 
