@@ -79,40 +79,41 @@ describe("a sign-in that ends", () => {
     expect(live(rig)).toHaveLength(1);
   });
 
-  test("after which the shell's own time ran out says so, and a watched screen comes back by itself", async () => {
+  test("lets a watched screen come back by itself after the new link", async () => {
     const memory = createMemoryTarget({ name: "play" });
     await using rig = await openPageRig(browser, { targets: [memory.target], dial: memory.dial, principals });
     await using network = await openSocksProxy();
+    const operator = await rig.open({ as: "mallory" });
+    await openShellOn(operator, "play");
+    await memory.pty().print("to be watched");
     const page = await rig.open({ proxy: { server: `socks5://127.0.0.1:${network.port}` } });
-    await openShellOn(page, "play");
-    const watched = memory.pty();
-    await watched.print("to be watched");
-    const second = await rig.open({ as: "mallory" });
-    await openShellOn(second, "play");
     await page.getByRole("link", { name: "Sessions" }).click();
-    await page
-      .getByRole("link", { name: /^Watch .* on play/ })
-      .last()
-      .click();
+    await page.getByRole("link", { name: /^Watch .* on play/ }).click();
     await shows(page.getByTestId("stage"), "to be watched");
     network.down();
-    await until(() => live(rig).some(({ state }) => state === "detached"), "the server has noticed");
+    await until(() => live(rig)[0]?.attachments.length === 1, "the server has noticed");
     await loseToken(page);
-    const own = live(rig).find(({ state }) => state === "detached")?.id ?? "";
     network.up();
     await banner(page).waitFor();
     await page.getByText("This needs a new link").waitFor();
     await paste(page, await rig.link());
     await shows(page.getByTestId("stage"), "to be watched");
+  });
 
+  test("during which the shell ended says how it ended after the new link", async () => {
+    const memory = createMemoryTarget({ name: "play" });
+    await using rig = await openPageRig(browser, { targets: [memory.target], dial: memory.dial, principals });
+    await using network = await openSocksProxy();
+    const page = await rig.open({ proxy: { server: `socks5://127.0.0.1:${network.port}` } });
+    await openShellOn(page, "play");
+    const own = live(rig)[0]?.id ?? "";
     network.down();
-    await until(() => live(rig).some(({ state, id }) => state === "detached" && id === own), "it is away again");
+    await until(() => live(rig)[0]?.state === "detached", "the server has noticed");
     await loseToken(page);
     network.up();
     await banner(page).waitFor();
     await rig.bastion.clients().sessions.kick({ sessionId: own, reason: "meanwhile" });
     await paste(page, await rig.link());
-    await page.getByRole("link", { name: "Shells" }).click();
     await frontPane(page).getByTestId("ended").getByText("meanwhile").waitFor();
   });
 
