@@ -109,6 +109,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
+    watchersVisible: config.watching.visible,
     node: config.node,
     version: version(),
     shutdown: shutdown.signal,

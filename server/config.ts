@@ -79,6 +79,12 @@ const fileSchema = z.strictObject({
     .superRefine(refuseDoubles("name", ({ name }) => name, "name"))
     .superRefine(refuseDoubles("token", ({ tokenSha256 }) => tokenSha256, "tokenSha256"))
     .default([]),
+  watching: z
+    .strictObject({
+      /** False: an operator is not told who watches him; auditors and admins always are. */
+      visible: z.boolean().default(true),
+    })
+    .prefault({}),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),

@@ -3,6 +3,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isLostCall } from "../proto/client/faults.ts";
 import { type AccessClient, faultOf } from "../proto/client/index.ts";
+import { codeOf, takeCode } from "./link-code.ts";
+import { createSignedInNames, type SignedInNames } from "./signed-in-names.ts";
 
 export interface Who {
   readonly name: string;
@@ -14,17 +16,41 @@ export interface Who {
 export type AccessState =
   | { readonly kind: "checking" }
   | { readonly kind: "in"; readonly who: Who }
+  /** The sign-in ended while the page was in use. What it shows stays, and the same person's next link goes on with it. */
+  | { readonly kind: "over"; readonly who: Who }
   /** No token, or one that is no longer good: the page needs a new link. */
   | { readonly kind: "out"; readonly why: "no-link" | "link-used" | "over" }
   /** The server did not answer; trying again is sensible. */
   | { readonly kind: "unreachable"; readonly message: string };
 
+/** A link of somebody else. Nothing was replaced yet: `answer` does that, or not. */
+export interface Offer {
+  readonly name: string;
+  /** Who is signed in now: in this tab, or in others of this browser. Never `name` itself. */
+  readonly instead: readonly string[];
+  /** Whether it is this tab that would change hands. */
+  readonly here: boolean;
+}
+
+/** What became of a link that a person pasted; "asked": it is somebody else's, see `offer`. */
+export type LinkOutcome = "in" | "asked" | "no-link" | "link-used" | "unreachable";
+
 export interface Access {
   readonly state: AccessState;
+  readonly offer: Offer | undefined;
+  /** The page was loaded by a link. */
+  readonly cameByLink: boolean;
+  /** Told when the state or the offer changes. */
   subscribe(listener: () => void): () => void;
   /** Takes the code out of the address, if there is one, and finds out who the caller is. Never throws. */
   check(): Promise<void>;
-  /** Forgets the token: of this tab, for good. */
+  /** Signs in by a link, or by the code in it. Never throws. */
+  use(link: string): Promise<LinkOutcome>;
+  /** Takes the offer, or leaves all as it was. */
+  answer(take: boolean): Promise<void>;
+  /** The server no longer knows the token. Who was in keeps what is on the page. */
+  refused(): void;
+  /** Forgets the token: of this tab, for good, with all that the page shows. */
   leave(): void;
 }
 
@@ -36,43 +62,92 @@ export function storedToken(): string {
   return sessionStorage.getItem(storageKey) ?? "";
 }
 
-export function createAccess(client: () => AccessClient): Access {
+export function createAccess(
+  client: () => AccessClient,
+  signedIn: SignedInNames = createSignedInNames(globalThis.navigator?.locks),
+): Access {
   const listeners = new Set<() => void>();
   let state: AccessState = { kind: "checking" };
+  let offer: (Offer & { readonly token: string }) | undefined;
   let code: string | undefined;
+  let cameByLink = false;
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
   const become = (next: AccessState) => {
     state = next;
-    for (const listener of listeners) listener();
+    // Who only has to show a new link is not gone yet.
+    signedIn.hold(next.kind === "in" || next.kind === "over" ? next.who.name : undefined);
+    tell();
   };
   const forget = (why: "no-link" | "link-used" | "over") => {
     sessionStorage.removeItem(storageKey);
     if (state.kind !== "out") become({ kind: "out", why });
   };
+  const present = () => (state.kind === "in" || state.kind === "over" ? state.who : undefined);
 
   async function check(): Promise<void> {
-    code = takeCode() ?? code;
+    const found = takeCode();
+    cameByLink ||= found !== undefined;
+    code = found ?? code;
+    await enter();
+  }
+
+  async function enter(): Promise<LinkOutcome> {
     let refused = false;
     let asked = "";
     if (state.kind === "out") become({ kind: "checking" });
     try {
       if (code !== undefined) {
+        const before = present()?.name ?? (await nameOfStored());
         const redeemed = await redeem(code);
         code = undefined;
         refused = redeemed === undefined; // an older token of this tab may still do
+        if (redeemed !== undefined && (await isForeign(redeemed, before))) return "asked";
         if (redeemed !== undefined) sessionStorage.setItem(storageKey, redeemed.token);
       }
       asked = storedToken();
-      if (asked === "") return forget(refused ? "link-used" : "no-link");
+      if (asked === "") {
+        if (state.kind !== "over") forget(refused ? "link-used" : "no-link");
+        return refused ? "link-used" : "no-link";
+      }
       const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs });
       become({ kind: "in", who: { name, roles, node, serverVersion } });
+      return refused ? "link-used" : "in";
     } catch (error) {
       if (ConnectError.from(error).code === Code.Unauthenticated) {
         // A newer link may have brought a newer token meanwhile; whoever stored that finds out whether it is good.
-        if (asked === storedToken()) forget(refused ? "link-used" : "over");
+        if (asked === storedToken()) lose(refused ? "link-used" : "over");
+        return "link-used";
       }
       // Who is in stays in: the parts of the page come back by themselves.
-      else if (state.kind !== "in") become({ kind: "unreachable", message: faultOf(error).message });
+      if (present() === undefined) become({ kind: "unreachable", message: faultOf(error).message });
+      return "unreachable";
     }
+  }
+
+  /** Whoever would give up the identity of this tab, or stands beside another in this browser, is asked first. */
+  async function isForeign({ name, token }: { name: string; token: string }, before: string | undefined) {
+    const here = before !== undefined && before !== name;
+    const instead = here ? [before] : (await signedIn.names()).filter((each) => each !== name);
+    if (instead.length === 0 || before === name) return false;
+    offer = { name, token, instead, here };
+    tell();
+    // The tab goes on as it is; one that had nobody waits for the answer.
+    if (present() === undefined && storedToken() !== "") await enter();
+    return true;
+  }
+
+  /** Whose token this tab has from before it was loaded; undefined when it has none that is good. */
+  function nameOfStored(): Promise<string | undefined> {
+    if (storedToken() === "") return Promise.resolve(undefined);
+    return client()
+      .whoAmI({}, { timeoutMs })
+      .then(({ name }) => name)
+      .catch((error) => {
+        if (ConnectError.from(error).code === Code.Unauthenticated) return undefined;
+        throw error;
+      });
   }
 
   /** Undefined: the server does not take this code. Throws when it did not answer; the code is then still good. */
@@ -85,37 +160,67 @@ export function createAccess(client: () => AccessClient): Access {
       });
   }
 
+  function lose(why: "link-used" | "over"): void {
+    const who = present();
+    sessionStorage.removeItem(storageKey);
+    if (who === undefined) forget(why);
+    else if (state.kind === "in") become({ kind: "over", who });
+  }
+
   return {
     get state() {
       return state;
+    },
+    get offer() {
+      return offer;
+    },
+    get cameByLink() {
+      return cameByLink;
     },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     check,
+    async use(link) {
+      const given = codeOf(link);
+      if (given === undefined) return "no-link";
+      code = given;
+      const outcome = await enter();
+      // A link that could not be shown to the server is tried by who pastes it again, not by the next check.
+      code = undefined;
+      return outcome;
+    },
+    async answer(take) {
+      const taken = offer;
+      offer = undefined;
+      if (take && taken !== undefined) {
+        sessionStorage.setItem(storageKey, taken.token);
+        await enter();
+      } else if (state.kind === "checking") forget("no-link");
+      tell();
+    },
+    refused() {
+      if (state.kind === "in") lose("over");
+    },
     leave: () => forget("over"),
   };
 }
 
-/** The code of `#code=...`, taken out of the address and the history before anything else happens with it. */
-function takeCode(): string | undefined {
-  const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  if (code === null) return undefined;
-  history.replaceState(history.state, "", location.pathname + location.search);
-  return code;
-}
-
 /**
  * Calls `refused` when the server no longer knows the caller, in whatever call it says so. A late call that carried an
- * older token than the stored one says nothing about that. To be placed after the interceptor that puts the token on.
+ * older token than the stored one says nothing about that: it fails as lost on the way, so that it is made again. To be
+ * placed after the interceptor that puts the token on.
  */
 export function noticeRefusal(refused: () => void): Interceptor {
   return (next) => async (request) => {
     const sent = request.header.get("authorization");
     const look = (error: unknown): never => {
-      const current = sent === `Bearer ${storedToken()}`.trim();
-      if (current && ConnectError.from(error).code === Code.Unauthenticated) refused();
+      const { code, rawMessage } = ConnectError.from(error);
+      if (code !== Code.Unauthenticated) throw error;
+      const token = storedToken();
+      if (sent === `Bearer ${token}`.trim()) refused();
+      else if (token !== "") throw new ConnectError(rawMessage, Code.Unavailable, undefined, undefined, error);
       throw error;
     };
     if (request.method.name === "RedeemCode") return next(request); // says that the code is bad, not the token

@@ -17,7 +17,7 @@ export function createApi(): Api {
   const transport = createBrowserTransport({
     baseUrl: location.origin,
     token: storedToken,
-    interceptors: [noticeRefusal(() => access.leave())],
+    interceptors: [noticeRefusal(() => access.refused())],
   });
   const clients = createClients(transport);
   return { transport, clients, access };

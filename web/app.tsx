@@ -1,6 +1,7 @@
 /** The frame: lets in who has a token, then shows the header and the page that the address names. */
 
 import { Box, Loader } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import type { Who } from "./access.ts";
@@ -11,7 +12,9 @@ import { TargetsPage } from "./pages/targets-page.tsx";
 import { Broken } from "./parts/broken.tsx";
 import { FrameHeader } from "./parts/frame-header.tsx";
 import { useWords } from "./parts/language.tsx";
+import { OfferDialog } from "./parts/offer-dialog.tsx";
 import { PageProvider, type ShellWish } from "./parts/page-context.tsx";
+import { SignedOutBanner } from "./parts/signed-out-banner.tsx";
 import { rememberedShells } from "./remembered-shells.ts";
 import { openSessionFeed, type SessionFeed } from "./session-feed.ts";
 import { createSettings } from "./terminal-settings.ts";
@@ -23,16 +26,27 @@ const WallPage = lazy(async () => ({ default: (await import("./pages/wall-page.t
 
 export function App({ api }: { api: Api }) {
   const state = useSyncExternalStore(api.access.subscribe, () => api.access.state);
-  return state.kind === "in" ? <Inside api={api} who={state.who} /> : <AccessPage access={api.access} state={state} />;
+  const inside = state.kind === "in" || state.kind === "over";
+  return (
+    <>
+      {inside ? (
+        // Another person begins with nothing of the former's.
+        <Inside key={state.who.name} api={api} who={state.who} signedOut={state.kind === "over"} />
+      ) : (
+        <AccessPage access={api.access} state={state} />
+      )}
+      <OfferDialog access={api.access} />
+    </>
+  );
 }
 
-function Inside({ api, who }: { api: Api; who: Who }) {
+function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolean }) {
   const words = useWords();
   const feed = useFeed(api);
   const [settings] = useState(() => createSettings(localStorage, window));
   const [path, navigate] = useLocation();
   const [wish, setWish] = useState<ShellWish>();
-  const [remembered] = useState(() => rememberedShells(sessionStorage).length);
+  const [remembered] = useState(() => rememberedShells(sessionStorage, who.name, api.access.cameByLink).length);
   const [tabs, setTabs] = useState(remembered);
   const openShell = useCallback(
     (open: ShellWish["open"]) => {
@@ -41,7 +55,13 @@ function Inside({ api, who }: { api: Api; who: Who }) {
     },
     [navigate],
   );
-  const page = useMemo(() => feed && { api, who, feed, settings, openShell }, [api, who, feed, settings, openShell]);
+  const page = useMemo(
+    () => feed && { api, who, signedOut, feed, settings, openShell },
+    [api, who, signedOut, feed, settings, openShell],
+  );
+  const queries = useQueryClient();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: signing in again is what makes lists worth asking for anew
+  useEffect(() => void queries.invalidateQueries(), [queries, signedOut]);
   const main = useRef<HTMLElement>(null);
   useTitleAndFocus(path, main.current);
   if (page === undefined) return null;
@@ -57,6 +77,7 @@ function Inside({ api, who }: { api: Api; who: Who }) {
       </a>
       <Box display="flex" h="100dvh" style={{ flexDirection: "column" }}>
         <FrameHeader tabs={tabs} />
+        {signedOut && <SignedOutBanner access={api.access} />}
         <Box component="main" id="main" ref={main} tabIndex={-1} flex={1} mih={0} pos="relative" style={{ outline: 0 }}>
           {shellWanted && (
             <Box h="100%" display={inShell ? "block" : "none"}>

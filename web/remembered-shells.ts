@@ -7,22 +7,26 @@ export interface RememberedShell {
 
 const storageKey = "bartizan.shells";
 
-/** Those to take up again: none unless the page was reloaded. Never throws. */
-export function rememberedShells(storage: Storage): readonly RememberedShell[] {
-  if (!wasReloaded()) return [];
+/**
+ * Those of this person to take up again: none unless the page was reloaded, or the same tab came back by a new link.
+ * Never throws.
+ */
+export function rememberedShells(storage: Storage, who: string, cameByLink: boolean): readonly RememberedShell[] {
+  if (!cameByLink && !wasReloaded()) return [];
   try {
-    const kept: unknown = JSON.parse(storage.getItem(storageKey) ?? "[]");
-    if (!Array.isArray(kept)) return [];
-    return kept.filter((each) => typeof each?.sessionId === "string" && typeof each?.target === "string");
+    const kept: unknown = JSON.parse(storage.getItem(storageKey) ?? "{}");
+    const { of, shells } = kept as { of?: unknown; shells?: unknown };
+    if (of !== who || !Array.isArray(shells)) return [];
+    return shells.filter((each) => typeof each?.sessionId === "string" && typeof each?.target === "string");
   } catch {
     return [];
   }
 }
 
 /** In place of what was remembered before. Never throws. */
-export function rememberShells(storage: Storage, shells: readonly RememberedShell[]): void {
+export function rememberShells(storage: Storage, who: string, shells: readonly RememberedShell[]): void {
   try {
-    storage.setItem(storageKey, JSON.stringify(shells));
+    storage.setItem(storageKey, JSON.stringify({ of: who, shells }));
   } catch {
     // Full or forbidden: after a reload the session list still has them.
   }

@@ -15,11 +15,18 @@ export type TabPhase =
   | { readonly kind: "failed"; readonly fault: CallFault }
   | { readonly kind: "ended"; readonly cause: EndCause };
 
-/** What the tab asks the person, one at a time; each takes its answer once. */
+/** What the tab asks because of something the person did, one at a time and in order; each takes its answer once. */
 export type TabQuestion =
   | { readonly kind: "paste"; readonly paste: Paste; readonly runsAtOnce: boolean; answer(yes: boolean): void }
-  | { readonly kind: "link"; readonly url: string; answer(): void }
-  | { readonly kind: "clipboard"; readonly text: string; answer(allow: boolean): void };
+  | { readonly kind: "link"; readonly url: string; answer(): void };
+
+/** The target wants something on the clipboard. It asks beside the terminal: nobody waits for it, and no key answers it. */
+export interface ClipboardWish {
+  /** Another for each text: what is allowed is what was to be read. */
+  readonly id: number;
+  readonly text: string;
+  answer(allow: boolean): void;
+}
 
 export interface TabState {
   readonly phase: TabPhase;
@@ -34,7 +41,9 @@ export interface TabState {
   /** Others who see this shell now. */
   readonly others: readonly { readonly id: string; readonly name: string }[];
   readonly prompt: { readonly prompt: Prompt; readonly untilMs: number } | undefined;
-  readonly question: TabQuestion | undefined;
+  /** The first of them is asked now. */
+  readonly questions: readonly TabQuestion[];
+  readonly clipboard: ClipboardWish | undefined;
   /** Words of the target or the server to read, oldest first; at most 5. */
   readonly notices: readonly {
     readonly id: number;
@@ -54,7 +63,7 @@ const mostNotices = 5;
 export function firstState(target: string): TabState {
   return {
     ...{ phase: { kind: "waiting" }, target, title: "", session: undefined, graceMs: 0, ownAttachment: "", others: [] },
-    ...{ prompt: undefined, question: undefined, notices: [], latency: undefined, discardedBytes: 0 },
+    ...{ prompt: undefined, questions: [], clipboard: undefined, notices: [], latency: undefined, discardedBytes: 0 },
     ...{ unseen: "nothing", search: { at: 0, count: 0 } },
   };
 }

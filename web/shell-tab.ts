@@ -72,6 +72,7 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
   let hurry = () => {};
   let inFront = false;
   let clipboard: "ask" | "allowed" | "refused" = "ask";
+  let clipboardWishes = 0;
   let at: ViewPosition | undefined;
   let state = firstState(needs.open.target);
 
@@ -80,15 +81,9 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     for (const listener of [...listeners]) listener();
   }
 
-  function ask(question: TabQuestion): void {
-    // A newer question takes the place of one that nobody answered; that one is then a "no".
-    const old = state.question;
-    update({ question });
-    if (old?.kind === "paste" || old?.kind === "clipboard") old.answer(false);
-  }
-  const answered = (question: TabQuestion) => {
-    if (state.question === question) update({ question: undefined });
-  };
+  const ask = (question: TabQuestion) => update({ questions: [...state.questions, question] });
+  const answered = (question: TabQuestion) =>
+    update({ questions: state.questions.filter((each) => each !== question) });
 
   function create(): TerminalView {
     return openTerminal(box, {
@@ -141,15 +136,18 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
   function takeClipboard(text: string): void {
     if (clipboard === "refused" || !inFront) return;
     if (clipboard === "allowed") return void navigator.clipboard.writeText(text).catch(() => {});
-    const question: TabQuestion = {
-      ...{ kind: "clipboard", text },
-      answer(allow) {
-        answered(question);
+    clipboardWishes += 1;
+    // A newer text takes the place of the one that nobody answered, and has to be read anew.
+    const wish = {
+      ...{ id: clipboardWishes, text },
+      answer(allow: boolean) {
+        if (state.clipboard !== wish) return;
+        update({ clipboard: undefined });
         clipboard = allow ? "allowed" : "refused";
         if (allow) navigator.clipboard.writeText(text).catch(() => {});
       },
     };
-    ask(question);
+    update({ clipboard: wish });
   }
 
   function handle(event: AttachmentEvent): void {

@@ -25,6 +25,8 @@ export interface ShellTabs extends Disposable {
   /** Takes the tab away. "end": the shell on the target is ended too; "keep": it runs on for its grace time. */
   close(key: string, shell: "end" | "keep"): void;
   colour(scheme: ColourScheme): void;
+  /** The person has signed in again: what failed for want of that is tried again. */
+  signedIn(): void;
   /** Some shell runs that closing the page would leave alone. */
   running(): boolean;
 }
@@ -35,6 +37,9 @@ export interface ShellTabsNeeds {
   readonly scheme: ColourScheme;
   /** Of this tab of the browser; told apart from one that is a copy of another by how the page was loaded. */
   readonly storage: Storage;
+  /** Whose shells these are, and whether a link brought him here. */
+  readonly who: string;
+  readonly cameByLink: boolean;
   label(target: string): string;
   onShortcut(shortcut: Shortcut): void;
   onModifiersUsed(): void;
@@ -69,7 +74,7 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
     const kept = state.tabs.flatMap(({ sessionId, state: { phase, target } }) =>
       sessionId !== undefined && phase.kind !== "ended" ? [{ sessionId, target }] : [],
     );
-    rememberShells(needs.storage, kept);
+    rememberShells(needs.storage, needs.who, kept);
   }
 
   function add(open: ShellWish["open"]): ShellTab {
@@ -91,7 +96,7 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
     update([...state.tabs, tab], tab);
   }
 
-  const before = rememberedShells(needs.storage).map(add);
+  const before = rememberedShells(needs.storage, needs.who, needs.cameByLink).map(add);
   if (before.length > 0) update(before, before[0]);
 
   return {
@@ -140,6 +145,12 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
     colour(to) {
       scheme = to;
       for (const tab of state.tabs) tab.colour(to);
+    },
+    signedIn() {
+      for (const tab of state.tabs) {
+        const { phase } = tab.state;
+        if (phase.kind === "failed" && phase.fault.word === "unauthenticated") tab.retry();
+      }
     },
     running: () => state.tabs.some(({ running }) => running),
     [Symbol.dispose]() {

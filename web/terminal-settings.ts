@@ -9,6 +9,8 @@ export interface TerminalSettings {
   /** Ask before several lines are pasted into a program that would run them at once. */
   readonly askBeforePaste: boolean;
   readonly blinkingCursor: boolean;
+  /** The bell of a terminal sounds; it flashes in any case. */
+  readonly bellSound: boolean;
   /** "page": as the page; else always this. */
   readonly colours: "page" | "light" | "dark";
 }
@@ -20,6 +22,7 @@ export const defaultSettings: TerminalSettings = {
   selectToCopy: false,
   askBeforePaste: true,
   blinkingCursor: false,
+  bellSound: false,
   colours: "page",
 };
 
@@ -106,6 +109,7 @@ function bounded(settings: TerminalSettings): TerminalSettings {
     selectToCopy: flag(settings.selectToCopy, defaultSettings.selectToCopy),
     askBeforePaste: flag(settings.askBeforePaste, defaultSettings.askBeforePaste),
     blinkingCursor: flag(settings.blinkingCursor, defaultSettings.blinkingCursor),
+    bellSound: flag(settings.bellSound, defaultSettings.bellSound),
     colours: colours === "light" || colours === "dark" ? colours : "page",
   };
 }

@@ -55,6 +55,8 @@ export interface ViewingOptions {
   readonly size?: Size;
   /** One of many: draws ten times a second at most, and reads no faster than that needs. */
   readonly tile?: boolean;
+  /** The session's terminal rang; at most four times a second. */
+  onBell?(): void;
 }
 
 /** Listeners are told of the numbers at most this often; of everything else at once. */
@@ -69,7 +71,7 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
   const listeners = new Set<() => void>();
   const watchers = new Map<string, { name: string; operator: boolean }>();
   const view = openTerminal(box, {
-    role: { watcher: {} },
+    role: { watcher: { onBell: () => options.onBell?.() } },
     settings: options.settings,
     scheme: options.scheme,
     label: options.label,

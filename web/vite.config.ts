@@ -3,7 +3,9 @@ import react from "@vitejs/plugin-react";
 import { defineConfig, loadEnv, type ProxyOptions } from "vite";
 
 export default defineConfig(({ mode }) => {
-  const server = loadEnv(mode, import.meta.dirname, "BARTIZAN_SERVER").BARTIZAN_SERVER || "http://127.0.0.1:7322";
+  const { BARTIZAN_SERVER, BARTIZAN_DEV_PORT } = loadEnv(mode, import.meta.dirname, "BARTIZAN_");
+  const server = BARTIZAN_SERVER || "http://127.0.0.1:7322";
+  const port = Number(BARTIZAN_DEV_PORT || 7323);
   return {
     root: import.meta.dirname,
     plugins: [react()],
@@ -16,13 +18,13 @@ export default defineConfig(({ mode }) => {
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 1000,
     },
-    server: { host: "127.0.0.1", port: 7323, strictPort: true, proxy: { "/bartizan.v1.": proxyTo(server) } },
+    server: { host: "127.0.0.1", port, strictPort: true, proxy: { "/bartizan.v1.": proxyTo(server, port) } },
   };
 });
 
 /** Presents the page that this development server gave as the bastion's own; any other origin stays what it is. */
-function proxyTo(server: string): ProxyOptions {
-  const own = "http://127.0.0.1:7323";
+function proxyTo(server: string, port: number): ProxyOptions {
+  const own = `http://127.0.0.1:${port}`;
   const asOwn = (request: { getHeader(name: string): unknown; setHeader(name: string, value: string): unknown }) => {
     if (request.getHeader("origin") === own) request.setHeader("origin", new URL(server).origin);
   };

@@ -6,8 +6,10 @@ import type { Caller } from "./policy.ts";
 import { digestOf } from "./tokens.ts";
 
 const linkMs = 2 * 60 * 1000;
-/** Open codes at a time; at the bound the oldest is worth nothing any more. */
-const maxOpen = 100;
+/** Open codes of one caller; at the bound his oldest is worth nothing any more, and nobody else's. */
+const maxOpenEach = 10;
+/** Open codes of all callers; at the bound the oldest is worth nothing any more. */
+const maxOpen = 1000;
 /** Wrong tries that one address has at once ... */
 const triesAtOnce = 10;
 /** ... and how long until it has one more. */
@@ -42,6 +44,8 @@ export class Links {
     const code = randomBytes(32).toString("base64url");
     for (const [digest, { untilMs }] of this.#open)
       if (untilMs <= this.#clock.monotonicMs() || this.#open.size >= maxOpen) this.#open.delete(digest);
+    const own = [...this.#open].filter(([, open]) => open.caller.name === caller.name);
+    if (own.length >= maxOpenEach) this.#open.delete(own[0]?.[0] ?? "");
     this.#open.set(keyOf(code), { caller, untilMs: this.#clock.monotonicMs() + linkMs });
     return { code, expiresAtMs: this.#clock.wallMs() + linkMs };
   }

@@ -20,6 +20,7 @@ export type Action =
   | "list-sessions"
   | "see"
   | "watch"
+  | "know-watchers"
   | "kick"
   | "dismiss";
 
@@ -49,6 +50,8 @@ const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
   "list-sessions": roleNames,
   see: roleNames,
   watch: roleNames,
+  // Where the config hides watchers from operators; else everybody who sees a session knows them.
+  "know-watchers": ["auditor", "admin"],
   kick: ["operator", "admin"],
   // Taking somebody else off a session: an operator must not shake off who watches him.
   dismiss: ["admin"],

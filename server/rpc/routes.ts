@@ -28,6 +28,8 @@ export interface RoutesNeeds {
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
+  /** False: operators are not told who watches them. */
+  readonly watchersVisible: boolean;
   readonly node: string;
   readonly version: string;
   readonly nativeCrypto: boolean;
@@ -47,7 +49,7 @@ export const maxMessageBytes = 256 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
-  const { registry, clock, log, targets, callerOf, graceMs, shutdown } = needs;
+  const { registry, clock, log, targets, callerOf, graceMs, watchersVisible, shutdown } = needs;
   const guard = createGuard(callerOf, log);
   const router = createConnectRouter({
     // Compression costs 12 to 17 times the CPU on terminal frames.
@@ -60,7 +62,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const kicks = new Kicks(registry, clock, log);
-  const sessions = createSessionService({ registry, findTarget, graceMs, kicks });
+  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
   router.service(SessionService, sessions);
   router.service(TargetService, createTargetService(targets));
   router.service(AccessService, createAccessService(needs));

@@ -18,6 +18,7 @@ import { callerOfCall } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
+import { type Sight, sightOf } from "./watching.ts";
 import { endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
@@ -34,6 +35,7 @@ export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
   const { registry, kicks } = needs;
+  const sightFor = (caller: Caller) => sightOf(caller, needs.watchersVisible);
   return {
     shell: (requests, context) => shell(requests, context, needs),
 
@@ -44,8 +46,9 @@ export function createSessionService(
       const from = positionFromWire(request.from);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
       const { info, self, start, resumed, view } = attachment;
-      yield* watched(view, resumed, (keyFrame) => ({
-        session: infoToWire(info),
+      const sight = sightFor(caller);
+      yield* watched(view, sight, resumed, (keyFrame) => ({
+        session: infoToWire(sight.info(info)),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
         ...keyFrame,
@@ -53,11 +56,12 @@ export function createSessionService(
     },
 
     async kick(request, context) {
-      const { result, tookMs } = await kicks.kick(callerOfCall(context), request);
+      const caller = callerOfCall(context);
+      const { result, tookMs } = await kicks.kick(caller, request);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
-        watchersTold: result.watchersTold,
+        watchersTold: sightFor(caller).whole ? result.watchersTold : 0,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
       });
     },
@@ -65,12 +69,13 @@ export function createSessionService(
     listSessions(request, context) {
       const caller = callerOfCall(context);
       const ended = request.includeEnded ? registry.listEnded() : [];
-      return { sessions: seen(caller, [...registry.list(), ...ended]).map(infoToWire) };
+      const sight = sightFor(caller);
+      return { sessions: seen(caller, [...registry.list(), ...ended]).map((info) => infoToWire(sight.info(info))) };
     },
 
     async *watchSessions(_request, context) {
       const caller = callerOfCall(context);
-      yield* liveList(registry, (info) => may(caller, "see", info), context.signal);
+      yield* liveList(registry, (info) => may(caller, "see", info), sightFor(caller), context.signal);
     },
   };
 }
@@ -84,6 +89,7 @@ type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema
 /** The state goes first, with the key frame inside when the view begins with one. */
 async function* watched(
   view: View,
+  sight: Sight,
   resumed: boolean,
   state: (part: { keyFrame?: ReturnType<typeof keyFrameToWire> }) => object,
 ): AsyncGenerator<WatchResponse> {
@@ -97,7 +103,7 @@ async function* watched(
     yield opening();
   }
   for await (const item of view) {
-    if (item.kind === "input-taken" || item.kind === "pong") continue;
+    if (item.kind === "input-taken" || item.kind === "pong" || !sight.tells(item)) continue;
     if (first && item.kind === "key-frame") yield opening(keyFrameToWire(item));
     else {
       if (first) yield opening();
@@ -107,6 +113,11 @@ async function* watched(
   }
 }
 
+/** What a person would see of a change: for who must not notice the rest. Output moves its count once a second. */
+function gist({ state, size, attachments, outputBytes }: SessionInfo): string {
+  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes]);
+}
+
 /** News of more sessions than this are not kept for one reader. */
 const maxNews = 1000;
 
@@ -114,14 +125,21 @@ const maxNews = 1000;
 async function* liveList(
   registry: Registry,
   visible: (info: SessionInfo) => boolean,
+  sight: Sight,
   signal: AbortSignal,
 ): AsyncGenerator<WatchSessionsResponse> {
   const news = new Map<SessionId, SessionInfo>();
   let stale = true;
+  const told = new Map<SessionId, string>();
   let wake: (() => void) | undefined;
   const rouse = () => wake?.();
-  using _subscription = registry.onChange((info) => {
-    if (!visible(info)) return;
+  using _subscription = registry.onChange((whole) => {
+    if (!visible(whole)) return;
+    const info = sight.info(whole);
+    // That something has changed of which he sees nothing would tell him that a hidden watcher came or went.
+    if (!sight.whole && told.get(info.id) === gist(info)) return;
+    told.set(info.id, gist(info));
+    if (info.state === "ended") told.delete(info.id);
     news.delete(info.id);
     news.set(info.id, info);
     // A reader that sleeps through so much is told the whole list again.
@@ -134,7 +152,9 @@ async function* liveList(
     signal.throwIfAborted();
     if (stale) {
       stale = false;
-      const sessions = registry.list().filter(visible).map(infoToWire);
+      const seen = registry.list().filter(visible).map(sight.info);
+      for (const info of seen) told.set(info.id, gist(info));
+      const sessions = seen.map(infoToWire);
       yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
       continue;
     }

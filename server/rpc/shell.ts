@@ -18,6 +18,7 @@ import { noSuchSession } from "./errors.ts";
 import { callerOfCall } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
+import { sightOf } from "./watching.ts";
 import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
@@ -26,6 +27,8 @@ export interface ShellNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
+  /** False: operators are not told who watches them. */
+  readonly watchersVisible: boolean;
 }
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
@@ -54,18 +57,19 @@ export async function* shell(
     });
   for await (const event of prompter.outgoing(call.signal)) yield response(event);
   const attachment = await opening;
+  const sight = sightOf(caller, needs.watchersVisible);
   const { self, info, start: position, resumed, view } = attachment;
   yield response({
     case: "started",
     value: {
-      session: infoToWire(info),
+      session: infoToWire(sight.info(info)),
       position: { epoch: position.epoch, offset: BigInt(position.offset) },
       attachmentId: self.id,
       graceSeconds: Math.round(needs.graceMs / 1000),
       resumed,
     },
   });
-  for await (const item of view) yield response(shellItemToWire(item));
+  for await (const item of view) if (sight.tells(item)) yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {

@@ -51,10 +51,22 @@ describe("a link's code", () => {
 
   it("is the oldest to go when very many are open", () => {
     const links = new Links(createHeldClock());
-    const codes = Array.from({ length: 101 }, () => links.create(alice).code);
+    const callers = Array.from({ length: 1001 }, (_, at): Caller => ({ ...alice, name: `caller-${at}` }));
+    const codes = callers.map((caller) => links.create(caller).code);
+    expect(() => links.redeem(codes[0] ?? "", "a")).toThrow();
+    expect(links.redeem(codes[1] ?? "", "a")).toBe(callers[1]);
+    expect(links.redeem(codes[1000] ?? "", "a")).toBe(callers[1000]);
+  });
+
+  it("is pushed out by ten newer ones of the same caller, and by none of another", () => {
+    const links = new Links(createHeldClock());
+    const bob: Caller = { ...alice, name: "bob" };
+    const foreign = links.create(bob).code;
+    const codes = Array.from({ length: 11 }, () => links.create(alice).code);
     expect(() => links.redeem(codes[0] ?? "", "a")).toThrow();
     expect(links.redeem(codes[1] ?? "", "a")).toBe(alice);
-    expect(links.redeem(codes[100] ?? "", "a")).toBe(alice);
+    expect(links.redeem(codes[10] ?? "", "a")).toBe(alice);
+    expect(links.redeem(foreign, "a")).toBe(bob);
   });
 });
 

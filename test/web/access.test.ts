@@ -11,7 +11,7 @@ let kept: Map<string, string>;
 let address: URL;
 const transports: Disposable[] = [];
 beforeEach(async () => {
-  bastion = await openTestBastion();
+  bastion = await openTestBastion({ principals: { mallory: ["operator"] } });
   kept = new Map();
   address = new URL(bastion.url);
   vi.stubGlobal("sessionStorage", {
@@ -39,20 +39,20 @@ afterEach(async () => {
   await bastion[Symbol.asyncDispose]();
 });
 
-/** What one tab of a browser has. */
-function openTab(baseUrl = () => bastion.url) {
+/** What one tab of a browser has; `elsewhere`: who is signed in in its other tabs. */
+function openTab(baseUrl = () => bastion.url, elsewhere: readonly string[] = []) {
   const seen: string[] = [];
   const look: Interceptor = (next) => (request) => {
     seen.push(`${request.method.name} at ${address.hash || "no fragment"}`);
     return next(request);
   };
   const clients = () => {
-    const interceptors = [bearer(storedToken), noticeRefusal(() => access.leave()), look];
+    const interceptors = [bearer(storedToken), noticeRefusal(() => access.refused()), look];
     const transport = createNodeTransport({ baseUrl: baseUrl(), interceptors });
     transports.push(transport);
     return createClients(transport);
   };
-  const access = createAccess(() => clients().access);
+  const access = createAccess(() => clients().access, { names: async () => elsewhere, hold: () => {} });
   return { access, clients, seen };
 }
 
@@ -108,7 +108,7 @@ it("a code is not lost when the server does not answer at first", async () => {
   expect(access.state.kind).toBe("in");
 });
 
-it("a token that the server no longer knows ends the access, whichever call finds out", async () => {
+it("a token that the server no longer knows ends the sign-in, whichever call finds out, and not the page", async () => {
   for (const kind of ["unary", "stream"]) {
     follow(bastion.createLink());
     const { access, clients } = openTab();
@@ -117,7 +117,63 @@ it("a token that the server no longer knows ends the access, whichever call find
     const { sessions } = clients();
     if (kind === "unary") await expect(sessions.listSessions({})).rejects.toThrow();
     else await expect(sessions.watchSessions({})[Symbol.asyncIterator]().next()).rejects.toThrow();
-    await until(() => access.state.kind === "out", "the page knows");
+    await until(() => access.state.kind === "over", "the page knows");
     expect(storedToken()).toBe("");
+    expect(await access.use("rubbish")).toBe("no-link");
+    expect(await access.use(`${bastion.url}/#code=${"x".repeat(43)}`)).toBe("link-used");
+    expect(access.state.kind).toBe("over");
+    expect(await access.use(` ${bastion.createLink()}\n`)).toBe("in");
+    expect(access.state.kind).toBe("in");
+    await sessions.listSessions({});
   }
+});
+
+const foreignLink = async () => (await bastion.clients("token-mallory").access.createLink({})).url;
+
+it("a link of somebody else replaces nobody before a yes, in a tab that is in, was reloaded, or has lost its sign-in", async () => {
+  for (const how of ["in", "reloaded", "over"]) {
+    follow(bastion.createLink());
+    let { access } = openTab();
+    await access.check();
+    const name = access.state.kind === "in" ? access.state.who.name : "";
+    const token = storedToken();
+    if (how === "reloaded") ({ access } = openTab());
+    if (how === "over") access.refused();
+    follow(await foreignLink());
+    await access.check();
+    expect(access.offer).toMatchObject({ name: "mallory", instead: [name], here: true });
+    expect(storedToken()).toBe(how === "over" ? "" : token);
+    expect(access.state).toMatchObject({ kind: how === "over" ? "over" : "in", who: { name } });
+    await access.answer(false);
+    expect(access.offer).toBeUndefined();
+    expect(access.state).toMatchObject({ kind: how === "over" ? "over" : "in", who: { name } });
+
+    expect(await access.use(await foreignLink())).toBe("asked");
+    await access.answer(true);
+    expect(access.state).toMatchObject({ kind: "in", who: { name: "mallory" } });
+    kept.clear();
+  }
+});
+
+it("a fresh tab asks, too, when somebody else is signed in in another tab of the browser, and a no leaves it out", async () => {
+  const { access } = openTab(undefined, ["ana", "mallory"]);
+  follow(await foreignLink());
+  await access.check();
+  expect(access.offer).toMatchObject({ name: "mallory", instead: ["ana"], here: false });
+  expect(access.state.kind).toBe("checking");
+  await access.answer(false);
+  expect(access.state).toEqual({ kind: "out", why: "no-link" });
+  expect(storedToken()).toBe("");
+});
+
+it("a further link of the same person is taken without a question", async () => {
+  follow(bastion.createLink());
+  const { access } = openTab(undefined, ["ana"]);
+  await access.check();
+  await access.answer(true);
+  const token = storedToken();
+  expect(token).not.toBe("");
+  expect(await access.use(bastion.createLink())).toBe("in");
+  expect(access.offer).toBeUndefined();
+  expect(storedToken()).not.toBe(token);
 });

@@ -32,6 +32,11 @@ export const shellEn = {
     title: (target: string) => `No shell on ${target}`,
     lost: "The way back to this shell is lost",
     lostHint: "It may still run: look at the sessions, where your own can be reopened.",
+    signedOut: "Your sign-in has ended, and this shell needs a new one",
+    signedOutHint: (minutes: number) =>
+      minutes > 0
+        ? `The shell itself runs on for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
+        : "Paste a new link above, and it is opened by itself.",
     again: "Try again",
     sessions: "Show the sessions",
     close: "Close the tab",
@@ -179,6 +184,7 @@ export const shellEn = {
     selectToCopy: "Copy what is selected at once",
     askBeforePaste: "Ask before several lines are pasted and run",
     blinkingCursor: "Blinking cursor",
+    bellSound: "The bell makes a sound",
     reset: "As they came",
     done: "Done",
   },

@@ -42,7 +42,23 @@ export const en = {
     noLink: "The page lets in only who comes by a link that the server made: it works once, for two minutes.",
     used: "This link was used before, or its two minutes are over.",
     over: "Your access in this tab has ended.",
-    run: "On the machine where you use the command line, run this, then open the link that it prints:",
+    run: "On the machine where you use the command line, run this, then open the link that it prints, or paste it here:",
+    paste: "Paste the link",
+    signIn: "Sign in",
+    notALink: "That is no link of this server: it looks like http://…/#code=…",
+    endedTitle: "Your sign-in has ended",
+    ended:
+      "All that you see stays, and what is connected goes on. For anything new, paste a new link of yours; your shells then come back by themselves. It is printed by",
+    endedCall: "This needs a new link: paste one above. Then it goes on by itself.",
+    foreignTitle: (name: string) => `Sign in as ${name}?`,
+    foreignHere: (name: string, now: string) =>
+      `This link signs in as ${name}, and in this tab you are ${now}. Whoever goes on as ${name} leaves all that ${now} has open here.`,
+    foreignElsewhere: (name: string, now: string) =>
+      `This link signs in as ${name}, and in other tabs of this browser you are ${now}.`,
+    foreignHint: "If somebody sent it to you, refuse: all that you then typed would be typed in that name.",
+    foreignStay: (now: string) => `Stay ${now}`,
+    foreignNo: "Do not sign in",
+    foreignYes: (name: string) => `Go on as ${name}`,
     copy: "Copy the command",
     copied: "Copied",
     unreachable: "The server does not answer",
@@ -125,6 +141,9 @@ export const en = {
     cancel: "Cancel",
     close: "Close",
     working: "Ending the session…",
+    stopWaiting: "Stop waiting",
+    stopped:
+      "You stopped waiting. The order was given and may still be carried out: the list of sessions shows whether it was. Asking again gives no second order.",
     ended: (took: string) => `Ended: the channel to the target was closed after ${took}.`,
     told: (count: number) =>
       count === 0 ? "Nobody was watching." : `${s(count, "watcher was", "watchers were")} told.`,
@@ -151,8 +170,12 @@ export const en = {
     approximate: "approximate",
     approximateHint:
       "The program's output could not be followed exactly; the screen may differ until it is next cleared.",
-    muted: "Muted",
-    mutedHint: "Nothing you type is sent, and the target cannot make this page answer.",
+    muted: "MUTE",
+    mutedHint:
+      "You only look. Nothing that you type, paste or resize reaches the session, and the target cannot make this page answer it. That cannot be switched off.",
+    bellOn: "Bell on",
+    bellOff: "Bell off",
+    bellHint: "Whether the bell of a terminal makes a sound in this browser; it flashes in any case.",
     watchers: (names: string) => `Watching: ${names}`,
     alone: "Nobody else watches",
     away: "operator away",

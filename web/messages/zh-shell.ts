@@ -29,6 +29,11 @@ export const shellZh: Messages["shell"] = {
     title: (target) => `无法在 ${target} 上打开终端`,
     lost: "无法回到此终端",
     lostHint: "它可能仍在运行：请查看会话列表，您自己的会话可以重新打开。",
+    signedOut: "您的登录已结束，此终端需要重新登录",
+    signedOutHint: (minutes) =>
+      minutes > 0
+        ? `终端本身最多还会运行 ${minutes} 分钟。请在上方粘贴新的链接，它会自动恢复。`
+        : "请在上方粘贴新的链接，它会自动打开。",
     again: "重试",
     sessions: "显示会话",
     close: "关闭标签页",
@@ -175,6 +180,7 @@ export const shellZh: Messages["shell"] = {
     selectToCopy: "选中即复制",
     askBeforePaste: "粘贴并执行多行之前询问",
     blinkingCursor: "光标闪烁",
+    bellSound: "响铃时发出声音",
     reset: "恢复默认",
     done: "完成",
   },

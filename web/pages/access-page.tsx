@@ -1,26 +1,14 @@
 /** What the page shows to whom it does not know: how to get a link that lets in. */
 
-import {
-  ActionIcon,
-  Button,
-  Center,
-  Code,
-  CopyButton,
-  Group,
-  Loader,
-  Paper,
-  Stack,
-  Text,
-  Title,
-  Tooltip,
-} from "@mantine/core";
+import { Button, Center, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
 import { useEffect } from "react";
 import { printable } from "../../proto/client/index.ts";
 import type { Access, AccessState } from "../access.ts";
 import { Icon } from "../parts/icons.tsx";
 import { useWords } from "../parts/language.tsx";
+import { LinkCommand } from "../parts/link-command.tsx";
+import { LinkField } from "../parts/link-field.tsx";
 
-const command = "npx bartizan link";
 const askAgainMs = 3000;
 
 export function AccessPage({ access, state }: { access: Access; state: AccessState }) {
@@ -79,20 +67,8 @@ function Said({ access, state }: { access: Access; state: AccessState }) {
       </Title>
       <Text role="status">{why}</Text>
       <Text>{words.access.run}</Text>
-      <Group gap="xs" wrap="nowrap">
-        <Code fz="md" px="md" py={8} flex={1}>
-          {command}
-        </Code>
-        <CopyButton value={command}>
-          {({ copied, copy }) => (
-            <Tooltip label={copied ? words.access.copied : words.access.copy}>
-              <ActionIcon variant="default" size={38} onClick={copy} aria-label={words.access.copy}>
-                <Icon name={copied ? "check" : "copy"} />
-              </ActionIcon>
-            </Tooltip>
-          )}
-        </CopyButton>
-      </Group>
+      <LinkCommand />
+      <LinkField access={access} />
     </Stack>
   );
 }

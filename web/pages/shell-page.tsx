@@ -16,6 +16,7 @@ import { ShellStatus } from "../parts/shell-status.tsx";
 import { ShellTabBar } from "../parts/shell-tab-bar.tsx";
 import { StatePanel } from "../parts/state-panel.tsx";
 import { TerminalSettingsDialog } from "../parts/terminal-settings-dialog.tsx";
+import { useBell } from "../parts/use-bell.ts";
 import { useKeyboardInset } from "../parts/use-keyboard-inset.ts";
 import type { ShellTab } from "../shell-tab.ts";
 import { createShellTabs, type ShellTabs, type TabsState } from "../shell-tabs.ts";
@@ -36,17 +37,16 @@ export interface ShellPageProps {
 type Dialog = "settings" | "shortcuts" | { readonly closing: ShellTab };
 
 const noTabs: TabsState = { tabs: [], front: undefined };
-const bellMs = 180;
 
 export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const words = useWords();
   const [, navigate] = useLocation();
-  const { settings } = usePage();
+  const { settings, signedOut } = usePage();
   const scheme = useTerminalScheme(settings);
   const [dialog, setDialog] = useState<Dialog>();
   const [searching, setSearching] = useState(false);
   const [held, setHeld] = useState(noModifiers);
-  const [bell, setBell] = useState(false);
+  const bell = useBell(settings);
   const [pasteDenied, setPasteDenied] = useState(false);
   const act = useRef<(shortcut: Shortcut) => void>(() => {});
   const below = useRef<HTMLDivElement>(null);
@@ -56,22 +56,21 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const shells = useShells(settings, scheme, {
     onShortcut: (shortcut) => act.current(shortcut),
     onModifiersUsed: () => setHeld(noModifiers),
-    onBell: () => setBell(true),
+    onBell: bell.ring,
   });
   const { tabs, front } = useSyncExternalStore(shells?.subscribe ?? never, () => shells?.state ?? noTabs);
   const frontState = useSyncExternalStore(front?.subscribe ?? never, () => front?.state);
-  const asks = dialog !== undefined || frontState?.prompt !== undefined || frontState?.question !== undefined;
+  const question = frontState?.questions[0];
+  const asks = dialog !== undefined || frontState?.prompt !== undefined || question !== undefined;
 
   useEffect(() => {
     if (wish !== undefined) shells?.grant(wish);
   }, [shells, wish]);
   useEffect(() => shells?.colour(scheme), [shells, scheme]);
-  useEffect(() => onTabs(tabs.length), [onTabs, tabs.length]);
   useEffect(() => {
-    if (!bell) return;
-    const timer = setTimeout(() => setBell(false), bellMs);
-    return () => clearTimeout(timer);
-  }, [bell]);
+    if (!signedOut) shells?.signedIn();
+  }, [shells, signedOut]);
+  useEffect(() => onTabs(tabs.length), [onTabs, tabs.length]);
   const opened = frontState?.phase.kind === "open";
   // The terminal takes the focus when its tab comes to the front, after each question, and when its shell opens.
   useEffect(() => {
@@ -123,7 +122,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   return (
     <section
       className="shell-page"
-      data-bell={bell}
+      data-bell={bell.flash}
       style={{ "--shell-ground": ground, paddingBottom: inset } as React.CSSProperties}
       aria-label={words.shell.title}
     >
@@ -185,7 +184,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
       {visible && front !== undefined && frontState?.prompt !== undefined && (
         <ShellPrompt key={frontState.prompt.prompt.id} tab={front} open={frontState.prompt} />
       )}
-      {visible && frontState?.question !== undefined && <ShellQuestion question={frontState.question} />}
+      {visible && question !== undefined && <ShellQuestion question={question} />}
       {visible && typeof dialog === "object" && (
         <CloseQuestion
           tab={dialog.closing}
@@ -223,7 +222,7 @@ function useShells(
   scheme: ColourScheme,
   on: { onShortcut(shortcut: Shortcut): void; onModifiersUsed(): void; onBell(): void },
 ): ShellTabs | undefined {
-  const { api } = usePage();
+  const { api, who } = usePage();
   const words = useWords();
   const [shells, setShells] = useState<ShellTabs>();
   const latest = useRef({ on, scheme, words });
@@ -234,6 +233,8 @@ function useShells(
       settings,
       scheme: latest.current.scheme,
       storage: sessionStorage,
+      who: who.name,
+      cameByLink: api.access.cameByLink,
       label: (target) => latest.current.words.shell.terminalOf(target),
       onShortcut: (shortcut) => latest.current.on.onShortcut(shortcut),
       onModifiersUsed: () => latest.current.on.onModifiersUsed(),
@@ -241,7 +242,7 @@ function useShells(
     });
     setShells(made);
     return () => made[Symbol.dispose]();
-  }, [api, settings]);
+  }, [api, who.name, settings]);
   return shells;
 }
 

@@ -11,6 +11,7 @@ import {
   type SessionInfo,
   SessionState,
 } from "../../proto/client/index.ts";
+import { BellSwitch } from "../parts/bell-switch.tsx";
 import { FaultPanel } from "../parts/fault-panel.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { KickDialog } from "../parts/kick-dialog.tsx";
@@ -19,6 +20,7 @@ import { usePage } from "../parts/page-context.tsx";
 import { causeWords, operatorOf } from "../parts/phrases.ts";
 import { mayKick } from "../parts/rights.ts";
 import { StatePanel } from "../parts/state-panel.tsx";
+import { useBell } from "../parts/use-bell.ts";
 import { useViewing } from "../parts/use-viewing.ts";
 import { ViewingMarks } from "../parts/viewing-marks.tsx";
 import type { ViewingState } from "../viewing.ts";
@@ -31,11 +33,12 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   const list = useSyncExternalStore(feed.subscribe, () => feed.state);
   const [fromWall] = useState(() => (history.state as { from?: unknown } | null)?.from === "wall");
   const box = useRef<HTMLDivElement>(null);
+  const bell = useBell(settings);
   const [round, setRound] = useState(0);
   const [kicked, setKicked] = useState<SessionInfo>();
   const listed = list.sessions.find(({ id }) => id === sessionId);
   const [operator, target] = namesOf(listed);
-  const state = useViewing(box, { sessionId, label: words.watch.screen(operator, target), round });
+  const state = useViewing(box, { sessionId, label: words.watch.screen(operator, target), round, onBell: bell.ring });
   const session = listed ?? state?.session;
   const names = namesOf(session);
   const failed = state?.phase === "failed";
@@ -62,6 +65,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
         </Title>
         {state !== undefined && !failed && <ViewingMarks state={state} />}
         <Box flex={1} />
+        {state !== undefined && !failed && state.phase !== "ended" && <BellSwitch onSwitchedOn={bell.ring} />}
         {session !== undefined && state?.phase !== "ended" && mayKick(who, session) && (
           <Button size="compact-md" color="red" variant="light" onClick={() => setKicked(session)}>
             {words.sessions.kick}
@@ -76,6 +80,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
         mih={0}
         display={failed ? "none" : "block"}
         data-testid="stage"
+        data-bell={bell.flash}
         data-phase={state?.phase}
       >
         <Box

@@ -8,6 +8,8 @@ import { StatePanel } from "./state-panel.tsx";
 export function FaultPanel({ error, retry }: { error: unknown; retry?: () => void }) {
   const words = useWords();
   const fault = faultOf(error);
+  if (fault.word === "unauthenticated")
+    return <StatePanel icon="alert" title={words.access.endedTitle} text={words.access.endedCall} alert />;
   const said = printable(fault.message) || words.fault.title;
   return (
     <StatePanel icon="alert" title={said} text={printable(fault.hint)} alert>

@@ -2,7 +2,7 @@
 
 import { Alert, Button, Group, Loader, Modal, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { isLostCall } from "../../proto/client/faults.ts";
 import { endCause, faultOf, KickOutcome, printable, type SessionInfo } from "../../proto/client/index.ts";
 import type { KickResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
@@ -10,7 +10,7 @@ import type { Messages } from "../messages/en.ts";
 import { useWords } from "./language.tsx";
 import { usePage } from "./page-context.tsx";
 import { causeWords, operatorOf, shortTimeWords } from "./phrases.ts";
-import { isOwn } from "./rights.ts";
+import { isOwn, knowsWatchers } from "./rights.ts";
 
 /** Longer than the server waits for the session's holder. */
 const answerTimeoutMs = 20_000;
@@ -24,10 +24,12 @@ export interface KickDialogProps {
 
 export function KickDialog({ session, onClose }: KickDialogProps) {
   const words = useWords();
+  // Escape and the cross first only end the waiting for an order that was given.
+  const stopWaiting = useRef<(() => void) | undefined>(undefined);
   return (
     <Modal
       opened={session !== undefined}
-      onClose={onClose}
+      onClose={() => (stopWaiting.current ?? onClose)()}
       title={
         <Text fw={600} component="span">
           {session && words.kick.title(operatorOf(session), printable(session.target, 80))}
@@ -36,25 +38,46 @@ export function KickDialog({ session, onClose }: KickDialogProps) {
       centered
       closeButtonProps={{ "aria-label": words.kick.close }}
     >
-      {session !== undefined && <Asking key={session.id} session={session} onClose={onClose} />}
+      {session !== undefined && (
+        <Asking key={session.id} session={session} onClose={onClose} stopWaiting={stopWaiting} />
+      )}
     </Modal>
   );
 }
 
-function Asking({ session, onClose }: { session: SessionInfo; onClose(): void }) {
+interface AskingProps {
+  readonly session: SessionInfo;
+  onClose(): void;
+  /** Set while an order is under way. */
+  readonly stopWaiting: RefObject<(() => void) | undefined>;
+}
+
+function Asking({ session, onClose, stopWaiting }: AskingProps) {
   const words = useWords();
   const { who, api } = usePage();
   const [reason, setReason] = useState("");
   const [missing, setMissing] = useState(false);
   // The same order again is the same order: asking twice never kicks twice.
   const [idempotencyId] = useState(() => crypto.randomUUID());
+  const waiting = useRef<AbortController>(undefined);
   const kick = useMutation({
-    mutationFn: () =>
-      api.clients.sessions.kick(
+    mutationFn: () => {
+      waiting.current = new AbortController();
+      return api.clients.sessions.kick(
         { sessionId: session.id, reason: reason.trim(), idempotencyId },
-        { timeoutMs: answerTimeoutMs },
-      ),
+        { timeoutMs: answerTimeoutMs, signal: waiting.current.signal },
+      );
+    },
   });
+  const stop = () => waiting.current?.abort();
+  useEffect(() => {
+    stopWaiting.current = kick.isPending ? () => waiting.current?.abort() : undefined;
+    return () => {
+      stopWaiting.current = undefined;
+    };
+  }, [stopWaiting, kick.isPending]);
+  // The dialog can also go with its page.
+  useEffect(() => () => waiting.current?.abort(), []);
   const closeButton = useRef<HTMLButtonElement>(null);
   const known = kick.data !== undefined;
   useEffect(() => {
@@ -110,10 +133,10 @@ function Asking({ session, onClose }: { session: SessionInfo; onClose(): void })
             <Text size="sm">{words.kick.working}</Text>
           </Group>
         )}
-        {kick.isError && <Failure error={kick.error} lost={again} />}
+        {kick.isError && <Failure error={kick.error} lost={again} stopped={waiting.current?.signal.aborted === true} />}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {words.kick.cancel}
+          <Button variant="default" onClick={kick.isPending ? stop : onClose}>
+            {kick.isPending ? words.kick.stopWaiting : again ? words.kick.close : words.kick.cancel}
           </Button>
           <Button type="submit" color="red" loading={kick.isPending}>
             {again ? words.kick.again : words.kick.confirm}
@@ -126,7 +149,8 @@ function Asking({ session, onClose }: { session: SessionInfo; onClose(): void })
 
 function Outcome({ answer }: { answer: KickResponse }) {
   const words = useWords();
-  const { color, name, lines } = saidOf(words, answer);
+  const { who } = usePage();
+  const { color, name, lines } = saidOf(words, answer, knowsWatchers(who));
   return (
     <Alert color={color} variant="light" role="status" data-testid="kick-outcome" data-outcome={name}>
       {lines.map((line) => (
@@ -136,11 +160,22 @@ function Outcome({ answer }: { answer: KickResponse }) {
   );
 }
 
-function saidOf(words: Messages, answer: KickResponse): { color: string; name: string; lines: string[] } {
+function saidOf(
+  words: Messages,
+  answer: KickResponse,
+  knows: boolean,
+): { color: string; name: string; lines: string[] } {
   const took = shortTimeWords(answer.tookMs);
   switch (answer.outcome) {
     case KickOutcome.ENDED:
-      return { color: "teal", name: "ended", lines: [words.kick.ended(took), words.kick.told(answer.watchersTold)] };
+      // To whom the server may hide watchers, none is not said: there may have been some.
+      return {
+        ...{ color: "teal", name: "ended" },
+        lines: [
+          words.kick.ended(took),
+          ...(knows || answer.watchersTold > 0 ? [words.kick.told(answer.watchersTold)] : []),
+        ],
+      };
     case KickOutcome.ALREADY_ENDED: {
       const how = answer.ended === undefined ? [] : [words.kick.how(causeWords(words, endCause(answer.ended)))];
       return { color: "blue", name: "already-ended", lines: [words.kick.already, ...how] };
@@ -152,13 +187,13 @@ function saidOf(words: Messages, answer: KickResponse): { color: string; name: s
   }
 }
 
-function Failure({ error, lost }: { error: unknown; lost: boolean }) {
+function Failure({ error, lost, stopped }: { error: unknown; lost: boolean; stopped: boolean }) {
   const words = useWords();
   const fault = faultOf(error);
   return (
     <Alert color="orange" variant="light" role="alert">
       {lost ? (
-        <Text>{words.kick.lost}</Text>
+        <Text>{stopped ? words.kick.stopped : words.kick.lost}</Text>
       ) : (
         <>
           <Text>{printable(fault.message)}</Text>

@@ -15,6 +15,8 @@ export interface ShellWish {
 export interface PageContext {
   readonly api: Api;
   readonly who: Who;
+  /** The sign-in has ended: what is open goes on, nothing new can be had until the person shows a new link. */
+  readonly signedOut: boolean;
   readonly feed: SessionFeed;
   /** Of terminals, shared by all of them. */
   readonly settings: SettingsStore;

@@ -2,10 +2,11 @@
 
 import { Alert, Button, CloseButton, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { type EndCause, printable } from "../../proto/client/index.ts";
+import { type CallFault, type EndCause, printable } from "../../proto/client/index.ts";
 import type { Messages } from "../messages/en.ts";
 import type { TabPhase } from "../shell-state.ts";
 import type { ShellTab } from "../shell-tab.ts";
+import { ClipboardQuestion } from "./clipboard-question.tsx";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 
@@ -44,9 +45,12 @@ export function ShellPane(props: ShellPaneProps) {
 
 function Notices({ tab }: { tab: ShellTab }) {
   const words = useWords().shell;
-  const { notices, discardedBytes } = tab.state;
+  const { notices, discardedBytes, clipboard } = tab.state;
   return (
     <div className="shell-notices" role="log" aria-live="polite">
+      {clipboard !== undefined && (
+        <ClipboardQuestion key={clipboard.id} wish={clipboard} onAnswered={() => tab.view?.focus()} />
+      )}
       {discardedBytes > 0 && (
         <Alert color="yellow" withCloseButton closeButtonLabel={words.notices.dismiss} onClose={() => tab.dismiss(0)}>
           {words.reconnecting.discarded(discardedBytes)}
@@ -75,8 +79,7 @@ function Notices({ tab }: { tab: ShellTab }) {
 }
 
 function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
-  const all = useWords();
-  const words = all.shell;
+  const words = useWords().shell;
   const target = printable(tab.state.target, 60);
   switch (phase.kind) {
     case "open":
@@ -93,43 +96,74 @@ function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
       );
     case "reconnecting":
       return <Reconnecting tab={tab} phase={phase} />;
-    case "failed": {
-      const { fault } = phase;
-      const lost = tab.state.session !== undefined;
-      return (
-        <div className="shell-cover">
-          <Paper withBorder shadow="lg" p="lg" maw={560} role="alert">
-            <Stack gap="sm">
-              <Title order={2} size="h4">
-                {lost ? words.failed.lost : words.failed.title(target)}
-              </Title>
-              <Text style={{ overflowWrap: "anywhere" }}>{printable(fault.message)}</Text>
-              {fault.hint !== "" && <Text c="dimmed">{printable(fault.hint)}</Text>}
-              {lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
-              {fault.logId !== "" && (
-                <Text c="dimmed" size="sm">
-                  {all.fault.log(printable(fault.logId, 80))}
-                </Text>
-              )}
-              <Group gap="sm" mt="xs">
-                <Button onClick={() => tab.retry()}>{words.failed.again}</Button>
-                {lost && (
-                  <Button variant="default" onClick={act.onSessions}>
-                    {words.failed.sessions}
-                  </Button>
-                )}
-                <Button variant="default" onClick={act.onClose}>
-                  {words.failed.close}
-                </Button>
-              </Group>
-            </Stack>
-          </Paper>
-        </div>
+    case "failed":
+      return phase.fault.word === "unauthenticated" ? (
+        <SignedOut tab={tab} onClose={act.onClose} />
+      ) : (
+        <Failed {...act} tab={tab} fault={phase.fault} />
       );
-    }
     case "ended":
       return <Ended {...act} tab={tab} cause={phase.cause} />;
   }
+}
+
+function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault: CallFault }) {
+  const all = useWords();
+  const words = all.shell;
+  const lost = tab.state.session !== undefined;
+  return (
+    <div className="shell-cover">
+      <Paper withBorder shadow="lg" p="lg" maw={560} role="alert">
+        <Stack gap="sm">
+          <Title order={2} size="h4">
+            {lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
+          </Title>
+          <Text style={{ overflowWrap: "anywhere" }}>{printable(fault.message)}</Text>
+          {fault.hint !== "" && <Text c="dimmed">{printable(fault.hint)}</Text>}
+          {lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
+          {fault.logId !== "" && (
+            <Text c="dimmed" size="sm">
+              {all.fault.log(printable(fault.logId, 80))}
+            </Text>
+          )}
+          <Group gap="sm" mt="xs">
+            <Button onClick={() => tab.retry()}>{words.failed.again}</Button>
+            {lost && (
+              <Button variant="default" onClick={act.onSessions}>
+                {words.failed.sessions}
+              </Button>
+            )}
+            <Button variant="default" onClick={act.onClose}>
+              {words.failed.close}
+            </Button>
+          </Group>
+        </Stack>
+      </Paper>
+    </div>
+  );
+}
+
+/** The last screen stays to be read behind it. */
+function SignedOut({ tab, onClose }: { tab: ShellTab; onClose(): void }) {
+  const words = useWords().shell.failed;
+  const { session, graceMs } = tab.state;
+  return (
+    <div className="shell-cover">
+      <Paper withBorder shadow="lg" p="lg" maw={560} role="status" data-testid="shell-signed-out">
+        <Stack gap="sm">
+          <Title order={2} size="h4">
+            {words.signedOut}
+          </Title>
+          <Text>{words.signedOutHint(session === undefined ? 0 : Math.floor(graceMs / 60_000))}</Text>
+          <Group gap="sm" mt="xs">
+            <Button variant="default" onClick={onClose}>
+              {words.close}
+            </Button>
+          </Group>
+        </Stack>
+      </Paper>
+    </div>
+  );
 }
 
 function Reconnecting({ tab, phase }: { tab: ShellTab; phase: Extract<TabPhase, { kind: "reconnecting" }> }) {

@@ -1,4 +1,4 @@
-/** What a shell asks before it does something for the target or with the clipboard: paste, open a link, copy, close. */
+/** What a shell asks before it does what a person began: paste several lines, open a link, close. */
 
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
@@ -8,9 +8,7 @@ import type { ShellTab } from "../shell-tab.ts";
 import { maxPasteBytes } from "../terminal-text.ts";
 import { useWords } from "./language.tsx";
 import { amountWords } from "./phrases.ts";
-
-/** Of long texts only the beginning is shown. */
-const previewLength = 2000;
+import { TextPreview } from "./text-preview.tsx";
 
 export function ShellQuestion({ question }: { question: TabQuestion }) {
   switch (question.kind) {
@@ -18,8 +16,6 @@ export function ShellQuestion({ question }: { question: TabQuestion }) {
       return <PasteQuestion question={question} />;
     case "link":
       return <LinkQuestion question={question} />;
-    case "clipboard":
-      return <ClipboardQuestion question={question} />;
   }
 }
 
@@ -30,7 +26,7 @@ function PasteQuestion({ question: { paste, answer } }: { question: Extract<TabQ
     <Dialog title={tooLong ? words.tooLong : words.title} onClose={() => answer(false)}>
       <Text>{tooLong ? words.tooLongText(amountWords(paste.bytes)) : words.text(paste.lines)}</Text>
       {paste.cleaned && !tooLong && <Text c="dimmed">{words.cleaned}</Text>}
-      {!tooLong && <Preview label={words.content} text={paste.text} />}
+      {!tooLong && <TextPreview label={words.content} text={paste.text} />}
       <Group justify="flex-end" gap="sm">
         <Button variant="default" onClick={() => answer(false)}>
           {words.no}
@@ -53,7 +49,7 @@ function LinkQuestion({ question: { url, answer } }: { question: Extract<TabQues
       <Text>
         {words.host}: <b style={{ overflowWrap: "anywhere" }}>{new URL(url).host}</b>
       </Text>
-      <Preview label={words.text} text={url} />
+      <TextPreview label={words.text} text={url} />
       <Group justify="flex-end" gap="sm">
         <Button variant="default" onClick={answer} data-autofocus>
           {words.no}
@@ -75,22 +71,6 @@ function LinkQuestion({ question: { url, answer } }: { question: Extract<TabQues
   );
 }
 
-function ClipboardQuestion({ question: { text, answer } }: { question: Extract<TabQuestion, { kind: "clipboard" }> }) {
-  const words = useWords().shell.clipboard;
-  return (
-    <Dialog title={words.title} onClose={() => answer(false)}>
-      <Text>{words.text([...text].length)}</Text>
-      <Preview label={words.content} text={text} />
-      <Group justify="flex-end" gap="sm">
-        <Button variant="default" onClick={() => answer(false)} data-autofocus>
-          {words.refuse}
-        </Button>
-        <Button onClick={() => answer(true)}>{words.allow}</Button>
-      </Group>
-    </Dialog>
-  );
-}
-
 export interface CloseQuestionProps {
   readonly tab: ShellTab;
   onClose(shell: "end" | "keep"): void;
@@ -104,13 +84,13 @@ export function CloseQuestion({ tab, onClose, onCancel }: CloseQuestionProps) {
     <Dialog title={words.title(printable(target, 60))} onClose={onCancel}>
       <Text>{words.text(Math.floor(graceMs / 60_000))}</Text>
       <Group justify="flex-end" gap="sm">
-        <Button variant="default" onClick={onCancel}>
+        <Button variant="default" onClick={onCancel} data-autofocus>
           {words.cancel}
         </Button>
         <Button variant="default" onClick={() => onClose("keep")}>
           {words.keep}
         </Button>
-        <Button color="red" onClick={() => onClose("end")} data-autofocus>
+        <Button color="red" onClick={() => onClose("end")}>
           {words.end}
         </Button>
       </Group>
@@ -126,21 +106,5 @@ function Dialog({ title, onClose, children }: { title: string; onClose(): void; 
         {children}
       </Stack>
     </Modal>
-  );
-}
-
-function Preview({ label, text }: { label: string; text: string }) {
-  const shown = text
-    .slice(0, previewLength)
-    .split("\n")
-    .map((line) => printable(line, previewLength))
-    .join("\n");
-  return (
-    <section aria-label={label}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must get into it */}
-      <pre className="shell-preview" tabIndex={0}>
-        {text.length > previewLength ? `${shown}…` : shown}
-      </pre>
-    </section>
   );
 }

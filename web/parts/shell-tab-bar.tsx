@@ -62,13 +62,16 @@ interface TabProps extends Pick<TabBarProps, "onSelect" | "onClose"> {
 
 function Tab({ tab, front, onSelect, onClose }: TabProps) {
   const words = useWords().shell;
-  const { phase, target, title, unseen, prompt, question } = useSyncExternalStore(tab.subscribe, () => tab.state);
+  const { phase, target, title, unseen, prompt, questions, clipboard } = useSyncExternalStore(
+    tab.subscribe,
+    () => tab.state,
+  );
   const name = plainLine(target, 60);
   const kind = phase.kind === "waiting" ? "connecting" : phase.kind;
   const hidden = [
     kind === "open" ? "" : words.states[kind],
     unseen === "output" ? words.unseenOutput : unseen === "bell" ? words.unseenBell : "",
-    prompt === undefined && question === undefined ? "" : words.asks,
+    prompt === undefined && questions.length === 0 && clipboard === undefined ? "" : words.asks,
   ].filter((each) => each !== "");
   return (
     <div className="shell-tab" data-front={front} role="presentation">

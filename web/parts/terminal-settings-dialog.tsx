@@ -78,6 +78,7 @@ export function TerminalSettingsDialog({ opened, onClose, store }: TerminalSetti
         {flag("selectToCopy", words.selectToCopy)}
         {flag("askBeforePaste", words.askBeforePaste)}
         {flag("blinkingCursor", words.blinkingCursor)}
+        {flag("bellSound", words.bellSound)}
         {flag("screenReader", words.screenReader, words.screenReaderHint)}
         <Group justify="space-between">
           <Button variant="subtle" onClick={() => store.change(defaultSettings)}>

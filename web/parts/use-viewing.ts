@@ -2,10 +2,11 @@
 
 import { useComputedColorScheme } from "@mantine/core";
 import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { faultOf } from "../../proto/client/index.ts";
 import { openViewing, type Viewing, type ViewingOptions, type ViewingState } from "../viewing.ts";
 import { usePage } from "./page-context.tsx";
 
-export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile"> {
+export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile" | "onBell"> {
   /** False: nothing is opened, or what was open is closed. */
   readonly wanted?: boolean;
   /** Another value opens it anew. */
@@ -15,15 +16,23 @@ export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "l
 /** The state is undefined while nothing is open. */
 export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewingOptions): ViewingState | undefined {
   const { sessionId, wanted = true, round = 0 } = options;
-  const { api, settings } = usePage();
+  const { api, settings, signedOut } = usePage();
   const page = useComputedColorScheme("dark");
   const terminal = useSyncExternalStore(settings.subscribe, settings.get);
   const scheme = terminal.colours === "page" ? page : terminal.colours;
   const [viewing, setViewing] = useState<Viewing>();
+  const [signIns, setSignIns] = useState(0);
+  const refused = viewing?.state.phase === "failed" && faultOf(viewing.state.error).word === "unauthenticated";
   const newest = useRef({ options, terminal, scheme });
   newest.current = { options, terminal, scheme };
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` is there to open it anew
+  // What failed for want of a sign-in is opened anew by the next one.
+  const again = refused && !signedOut;
+  useEffect(() => {
+    if (again) setSignIns((count) => count + 1);
+  }, [again]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` and `signIns` are there to open it anew
   useEffect(() => {
     const element = box.current;
     if (!wanted || element === null) return;
@@ -33,6 +42,7 @@ export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewi
       sessionId,
       label,
       tile,
+      onBell: () => newest.current.options.onBell?.(),
       settings: newest.current.terminal,
       scheme: newest.current.scheme,
       ...(size === undefined ? {} : { size }),
@@ -42,7 +52,7 @@ export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewi
       opened[Symbol.dispose]();
       setViewing(undefined);
     };
-  }, [box, api, sessionId, wanted, round]);
+  }, [box, api, sessionId, wanted, round, signIns]);
 
   useEffect(() => viewing?.change(terminal, scheme), [viewing, terminal, scheme]);
   return useSyncExternalStore(viewing?.subscribe ?? never, () => viewing?.state);

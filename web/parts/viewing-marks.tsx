@@ -47,7 +47,7 @@ export function ViewingMarks({ state }: { state: ViewingState }) {
           {words.watch.approximate}
         </Mark>
       )}
-      <Mark hint={words.watch.mutedHint} color="gray" testid="muted" icon={<Icon name="mute" size={14} />}>
+      <Mark hint={words.watch.mutedHint} color="gray" testid="muted" icon={<Icon name="hands-off" size={14} />}>
         {words.watch.muted}
       </Mark>
       {size !== undefined && (

@@ -193,7 +193,7 @@ export type SessionInfo = Message<"bartizan.v1.SessionInfo"> & {
   state: SessionState;
 
   /**
-   * Everybody attached now, operator included, longest first.
+   * Everybody attached now, operator included, longest first; without the watchers that the config hides from the caller.
    *
    * @generated from field: repeated bartizan.v1.Attachment attachments = 8;
    */
@@ -807,7 +807,7 @@ export const ResizedSchema: GenMessage<Resized> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_session, 17);
 
 /**
- * Somebody attached.
+ * Somebody attached. Of watchers that the config hides from the caller neither this nor `Left` is told.
  *
  * @generated from message bartizan.v1.Joined
  */
@@ -1485,7 +1485,7 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
   tookMs: number;
 
   /**
-   * How many watchers were told.
+   * How many watchers were told; 0 also for an operator from whom the config hides who watches.
    *
    * @generated from field: uint32 watchers_told = 3;
    */
