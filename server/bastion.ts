@@ -1,11 +1,13 @@
 /** Builds every part by hand, in order, and disposes of them in reverse. What `serve` and the tests start. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { openAudit } from "./audit.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
@@ -15,10 +17,17 @@ import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
+import type { Catalogue } from "./recording/catalogue.ts";
+import type { Disk } from "./recording/disk.ts";
+import { openRecordings } from "./recording/open-recordings.ts";
+import { keyRing } from "./recording/public-key.ts";
+import { openReplays } from "./recording/replays.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
+import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
@@ -32,6 +41,10 @@ export interface BastionOptions {
   readonly dial?: Dial;
   /** Where the built page is; by default beside the program. */
   readonly pageFolder?: string;
+  /** False: nothing is recorded. For benches that ask what recording costs; no config can say so. */
+  readonly recording?: false;
+  /** Where recordings are written, for tests of sick disks. */
+  readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -44,6 +57,7 @@ export interface Bastion extends AsyncDisposable {
   readonly token: string;
   readonly nativeCrypto: NativeCrypto;
   readonly registry: Registry;
+  readonly catalogue: Catalogue;
   /** Connections that clients have open. */
   connections(): number;
   /** The page's address with a code that signs the local user in, once, within two minutes. */
@@ -88,16 +102,30 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const page = await readPage(options.pageFolder ?? builtPage());
 
   await using opening = new AsyncDisposableStack();
+  opening.use(lockFolder(config.data));
+  const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const recordings = opening.use(
+    await openRecordings({ ...config.recording, data: config.data, clock, log, audit, disk: options.disk }),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const registry = new Registry({
     ...{ clock, log, node: config.node },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
+    recorders: options.recording === false ? undefined : recordings.recorders,
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
   });
+  const { catalogue, key, folder } = recordings;
+  const replays = opening.use(
+    openReplays({
+      ...{ folder, log, blank: blankKeyFrame() },
+      createScreen: (size) => createScreen(pool, size),
+      running: (id) => catalogue.find(id)?.state === "live",
+    }),
+  );
   const shutdown = new AbortController();
   const {
     router,
@@ -105,6 +133,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, clock, log, targets, nativeCrypto: nativeCrypto.available },
+    recordings: { folder, catalogue, replays, audit, key, keyOf: keyRing([key.publicKey]) },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
@@ -153,7 +182,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     url: urlOf(host),
     port: front.port,
     createLink: () => linkUrl(links.create(localUser).code),
-    ...{ token, nativeCrypto, registry },
+    ...{ token, nativeCrypto, registry, catalogue },
     connections: front.connections,
     drain: (signal) => registry.drain(signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),

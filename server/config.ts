@@ -85,6 +85,20 @@ const fileSchema = z.strictObject({
       visible: z.boolean().default(true),
     })
     .prefault({}),
+  recording: z
+    .strictObject({
+      /** Where the files are; its parent has to exist. */
+      folder: z.string().min(1).optional(),
+      /** Targets with one of these labels are recorded best effort. */
+      bestEffort: z.record(z.string().max(100), z.string().max(200)).default({}),
+      /** No session begins with less than this free on the disk; a quarter of it left ends them. */
+      reserveBytes: z
+        .number()
+        .int()
+        .min(0)
+        .default(512 * 1024 * 1024),
+    })
+    .prefault({}),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
@@ -95,8 +109,9 @@ const fileSchema = z.strictObject({
 type FileConfig = z.output<typeof fileSchema>;
 
 /** What the server runs with; paths are absolute, defaults filled in. */
-export interface Config extends Omit<FileConfig, "data" | "node" | "sshConfig"> {
+export interface Config extends Omit<FileConfig, "data" | "node" | "sshConfig" | "recording"> {
   readonly data: string;
+  readonly recording: FileConfig["recording"] & { readonly folder: string };
   /** Where `data` is when nothing else is said: clients look for the token there. */
   readonly usualData: string;
   readonly node: string;
@@ -204,8 +219,8 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     ...file,
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
-    data,
-    usualData,
+    ...{ data, usualData },
+    recording: { ...file.recording, folder: from(file.recording.folder ?? join(data, "recordings")) },
     node: file.node ?? nodeName(),
     sshConfig: file.sshConfig === false ? false : from(file.sshConfig ?? join(home, ".ssh", "config")),
     user: username,

@@ -22,7 +22,13 @@ export type Action =
   | "watch"
   | "know-watchers"
   | "kick"
-  | "dismiss";
+  | "dismiss"
+  | "list-recordings"
+  | "replay"
+  | "verify"
+  | "export"
+  | "delete-recording"
+  | "recording-key";
 
 /** For the one method that needs no token: it gives one. */
 export const anyone = "anyone";
@@ -38,6 +44,13 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.SessionService/Kick": "kick",
   "bartizan.v1.SessionService/ListSessions": "list-sessions",
   "bartizan.v1.SessionService/WatchSessions": "list-sessions",
+  "bartizan.v1.RecordingService/ListRecordings": "list-recordings",
+  "bartizan.v1.RecordingService/GetRecording": "list-recordings",
+  "bartizan.v1.RecordingService/Replay": "replay",
+  "bartizan.v1.RecordingService/VerifyRecordings": "verify",
+  "bartizan.v1.RecordingService/ExportRecording": "export",
+  "bartizan.v1.RecordingService/DeleteRecording": "delete-recording",
+  "bartizan.v1.RecordingService/GetRecordingKey": "recording-key",
 };
 
 /** Which roles may ever do it (to some session). */
@@ -55,6 +68,13 @@ const rolesFor: Readonly<Record<Action, readonly RoleName[]>> = {
   kick: ["operator", "admin"],
   // Taking somebody else off a session: an operator must not shake off who watches him.
   dismiss: ["admin"],
+  "list-recordings": roleNames,
+  replay: roleNames,
+  verify: roleNames,
+  export: roleNames,
+  // Evidence: whoever is in it, or looks after it, does not remove it.
+  "delete-recording": ["admin"],
+  "recording-key": roleNames,
 };
 
 /** Who may do it to anybody's session; the rest only to their own. */
@@ -62,6 +82,11 @@ const toForeign: Readonly<Partial<Record<Action, readonly RoleName[]>>> = {
   see: ["auditor", "admin"],
   watch: ["auditor", "admin"],
   kick: ["admin"],
+  "list-recordings": ["auditor", "admin"],
+  replay: ["auditor", "admin"],
+  verify: ["auditor", "admin"],
+  export: ["auditor", "admin"],
+  "delete-recording": ["admin"],
 };
 
 /** May the caller do this at all? */
@@ -69,9 +94,14 @@ export function mayEver(caller: Caller, action: Action): boolean {
   return rolesFor[action].some((role) => caller.roles.has(role));
 }
 
-/** May the caller do this to this session? */
+/** May the caller do this to everybody's? */
+export function mayToAll(caller: Caller, action: Action): boolean {
+  return mayEver(caller, action) && (toForeign[action]?.some((role) => caller.roles.has(role)) ?? false);
+}
+
+/** May the caller do this to this session, or to its recording? */
 export function may(caller: Caller, action: Action, session: Pick<SessionInfo, "operator">): boolean {
   if (!mayEver(caller, action)) return false;
   if (session.operator.name === caller.name) return true;
-  return toForeign[action]?.some((role) => caller.roles.has(role)) ?? false;
+  return mayToAll(caller, action);
 }

@@ -82,3 +82,12 @@ async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T
 export function noSuchSession(): BartizanFault {
   return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
 }
+
+/** As `noSuchSession`, for recordings. */
+export function noSuchRecording(): BartizanFault {
+  return new BartizanFault(
+    "not-found",
+    "There is no such recording.",
+    "`bartizan recordings` lists those you may see.",
+  );
+}

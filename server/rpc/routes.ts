@@ -1,6 +1,7 @@
 /** Builds the one router: every service, behind the guard, with the limits that every call keeps. */
 import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
+import { RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import type { Links } from "../access/links.ts";
@@ -13,12 +14,14 @@ import { createAccessService } from "./access-service.ts";
 import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CallerOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
+import { createRecordingService, type RecordingServiceNeeds } from "./recording-service.ts";
 import { createSessionService } from "./session-service.ts";
 import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
 import { createTargetService } from "./target-service.ts";
 
 export interface RoutesNeeds {
   readonly registry: Registry;
+  readonly recordings: RecordingServiceNeeds;
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
@@ -64,8 +67,10 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const kicks = new Kicks(registry, clock, log);
   const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
   router.service(SessionService, sessions);
+  const recordings = createRecordingService(needs.recordings);
+  router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets));
   router.service(AccessService, createAccessService(needs));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
-  return { router, guard, streams: createStreamMethods(sessions) };
+  return { router, guard, streams: createStreamMethods(sessions, recordings) };
 }

@@ -1,6 +1,22 @@
 /** The streaming methods, whose messages are worth a shorter way than the library's, and how their messages are written. */
-import { type DescMethod, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import {
+  type ExportRecordingRequest,
+  type ExportRecordingResponse,
+  RecordingService,
+  type ReplayRequest,
+  type ReplayResponse,
+  ReplayResponseSchema,
+  type VerifyRecordingsRequest,
+  type VerifyRecordingsResponse,
+} from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import {
   SessionService,
   type ShellRequest,
@@ -11,7 +27,6 @@ import {
   WatchResponseSchema,
   type WatchSessionsRequest,
   type WatchSessionsResponse,
-  WatchSessionsResponseSchema,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { envelope, outputEnvelope } from "./envelope.ts";
 
@@ -37,12 +52,17 @@ export interface StreamImplementations {
   watchSessions(request: WatchSessionsRequest, context: HandlerContext): AsyncIterable<WatchSessionsResponse>;
 }
 
+export interface RecordingStreams {
+  replay(request: ReplayRequest, context: HandlerContext): AsyncIterable<ReplayResponse>;
+  verifyRecordings(request: VerifyRecordingsRequest, context: HandlerContext): AsyncIterable<VerifyRecordingsResponse>;
+  exportRecording(request: ExportRecordingRequest, context: HandlerContext): AsyncIterable<ExportRecordingResponse>;
+}
+
 /** Every streaming method, by request path. */
-export function createStreamMethods({
-  shell,
-  watch,
-  watchSessions,
-}: StreamImplementations): ReadonlyMap<string, StreamMethod> {
+export function createStreamMethods(
+  { shell, watch, watchSessions }: StreamImplementations,
+  { replay, verifyRecordings, exportRecording }: RecordingStreams,
+): ReadonlyMap<string, StreamMethod> {
   const bySpec: StreamMethod[] = [
     {
       method: SessionService.method.shell,
@@ -53,30 +73,40 @@ export function createStreamMethods({
             : wireMessage(toBinary(ShellResponseSchema, message), message.event.case === "ended");
       },
     },
-    {
-      method: SessionService.method.watch,
-      async *invoke(requests, context) {
-        for await (const request of requests as AsyncIterable<WatchRequest>) {
-          for await (const message of watch(request, context))
-            yield message.event.case === "output"
-              ? { pieces: outputEnvelope(watchOutputField, message.event.value), last: false }
-              : wireMessage(toBinary(WatchResponseSchema, message), message.event.case === "ended");
-          return;
-        }
-      },
-    },
-    {
-      method: SessionService.method.watchSessions,
-      async *invoke(requests, context) {
-        for await (const request of requests as AsyncIterable<WatchSessionsRequest>) {
-          for await (const message of watchSessions(request, context))
-            yield wireMessage(toBinary(WatchSessionsResponseSchema, message), false);
-          return;
-        }
-      },
-    },
+    serverStream(SessionService.method.watch, watch, ({ event }, binary) =>
+      event.case === "output"
+        ? { pieces: outputEnvelope(watchOutputField, event.value), last: false }
+        : wireMessage(binary(), event.case === "ended"),
+    ),
+    serverStream(SessionService.method.watchSessions, watchSessions),
+    serverStream(RecordingService.method.replay, replay, ({ event }, binary) =>
+      event.case === "output"
+        ? { pieces: outputEnvelope(replayOutputField, event.value), last: false }
+        : wireMessage(binary(), false),
+    ),
+    serverStream(RecordingService.method.verifyRecordings, verifyRecordings),
+    serverStream(RecordingService.method.exportRecording, exportRecording),
   ];
   return new Map(bySpec.map((each) => [`/${each.method.parent.typeName}/${each.method.name}`, each]));
+}
+
+/** A method with one request; `write`: how its messages are written when not by the general encoder. */
+function serverStream<Input extends DescMessage, Output extends DescMessage>(
+  method: DescMethodServerStreaming<Input, Output>,
+  answer: (request: MessageShape<Input>, context: HandlerContext) => AsyncIterable<MessageShape<Output>>,
+  write: (message: MessageShape<Output>, binary: () => Uint8Array) => WireMessage = (_message, binary) =>
+    wireMessage(binary(), false),
+): StreamMethod {
+  return {
+    method,
+    async *invoke(requests, context) {
+      for await (const request of requests as AsyncIterable<MessageShape<Input>>) {
+        for await (const message of answer(request, context))
+          yield write(message, () => toBinary(method.output, message));
+        return;
+      }
+    },
+  };
 }
 
 function wireMessage(data: Uint8Array, last: boolean): WireMessage {
@@ -85,3 +115,4 @@ function wireMessage(data: Uint8Array, last: boolean): WireMessage {
 
 const shellOutputField = ShellResponseSchema.field.output.number;
 const watchOutputField = WatchResponseSchema.field.output.number;
+const replayOutputField = ReplayResponseSchema.field.output.number;

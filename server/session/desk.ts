@@ -121,7 +121,11 @@ export class Desk {
   publish(event: SessionEvent): void {
     if (this.#ended) return;
     if (event.kind === "output") this.#publishedOffset = event.offset + event.bytes.length;
-    for (const seat of this.#seats.values()) seat.viewer.push(event);
+    for (const seat of this.#seats.values()) {
+      // Late by a slow disk, he would hear of himself.
+      if (event.kind === "joined" && event.who.id === seat.attached.id) continue;
+      seat.viewer.push(event);
+    }
   }
 
   /** A word to everybody, outside the order of events. */

@@ -1,5 +1,5 @@
 /** A session whose pty this node holds: screen, ring, desk and the one way each of them is changed. */
-import { BartizanFault } from "../errors.ts";
+import { BartizanFault, faultFrom } from "../errors.ts";
 import type {
   Attached,
   AttachmentId,
@@ -15,20 +15,19 @@ import type {
   View,
 } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
+import type { RecordedSession, Recorder } from "../recording/recording.ts";
 import type { PtyChannel } from "../target/target.ts";
 import { Desk, type Seat, type Told } from "./desk.ts";
 import { EndOrder } from "./hold.ts";
+import { InputLane } from "./input-lane.ts";
 import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
+import { type Recorded, RecordedOrder } from "./recorded-order.ts";
 import { Ring } from "./ring.ts";
 import type { Screen } from "./screen.ts";
 
 /** A kick waits this long for watchers to take the last word; then it answers with how many did. */
 const toldWithinMs = 1000;
 const interruptKey = 0x03;
-/** Input that the target has not taken over yet, of all streams the session has had. */
-const maxInputUnderWayBytes = 1024 * 1024;
-/** A stream is told each time so much more was taken over. */
-const tellTakenBytes = 32 * 1024;
 const pongGapMs = 250;
 
 export interface HeldSessionNeeds {
@@ -43,6 +42,8 @@ export interface HeldSessionNeeds {
   readonly size: TermSize;
   /** How long the shell outlives its operator's connection. */
   readonly graceMs: number;
+  /** Begins a recording of this session; undefined: it is not to be recorded. */
+  readonly record: (info: SessionInfo, session: RecordedSession) => Promise<Recorder> | undefined;
   /** `info` has changed. */
   readonly onChange: () => void;
 }
@@ -51,18 +52,28 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   readonly #needs: HeldSessionNeeds;
   readonly #desk: Desk;
   readonly #ring = new Ring();
+  readonly #input = new InputLane();
+  readonly #order = new RecordedOrder({
+    recorder: () => this.#recorder,
+    show: (event) => this.#show(event),
+    lost: (error) => this.#endUnrecorded(error),
+  });
   readonly #stop = new AbortController();
   readonly #openedAtMs: number;
   readonly #openedMonotonicMs: number;
   readonly #closed = Promise.withResolvers<void>();
   #pty: PtyChannel | undefined;
+  #recorder: Recorder | undefined;
   #size: TermSize;
+  /** After the newest output, and after what of it is recorded and shown. */
+  #takenOffset = 0;
   #offset = 0;
   #activeAtMs: number;
   #ended: SessionInfo["ended"];
   #told: readonly Told[] = [];
-  #inputUnderWayBytes = 0;
   #screenWaits = false;
+  /** The last lines of the recording are being written: nothing happens any more but the end. */
+  #sealing = false;
   #grace: Disposable | undefined;
 
   constructor(needs: HeldSessionNeeds) {
@@ -92,7 +103,8 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       size: this.#size,
       attachments: this.#desk.attached,
       outputBytes: this.#offset,
-      recorded: false,
+      recorded: this.#recorder?.recording ?? false,
+      ...(this.#recorder === undefined ? {} : { recordingId: this.#recorder.id }),
       ...(this.#ended === undefined ? {} : { ended: this.#ended }),
     };
   }
@@ -107,18 +119,30 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     return this.#closed.promise;
   }
 
+  /** From `hold`, first of all: no recorder, no shell. Rejects with `recorder-lost`. */
+  async record(): Promise<void> {
+    this.#recorder = await this.#needs.record(this.info, {
+      keyFrame: () => this.#needs.screen.keyFrame(),
+      tell: (text) => this.tell({ kind: "notice", about: "recording", text }),
+      end: (fault) => this.#endUnrecorded(fault),
+      changed: () => this.#needs.onChange(),
+    });
+  }
+
   /** From `hold`: the pty is there. */
   opened(pty: PtyChannel): void {
     this.#pty = pty;
+    this.#recorder?.opened();
+    this.#giveKeyFrame(0);
     this.#deskChanged();
   }
 
-  /** From `hold`: output, shown to everybody at once. */
-  publish(bytes: Uint8Array): void {
-    const event: SessionEvent = { kind: "output", offset: this.#offset, atMs: this.#atMs(), bytes };
-    this.#offset += bytes.length;
+  /** From `hold`: output, shown to everybody as soon as it is recorded. undefined: at once. Never rejects. */
+  publish(bytes: Uint8Array): Promise<void> | undefined {
+    const event: SessionEvent = { kind: "output", offset: this.#takenOffset, atMs: this.#atMs(), bytes };
+    this.#takenOffset += bytes.length;
     this.#activeAtMs = this.#needs.clock.wallMs();
-    this.#record(event);
+    return this.#record(event);
   }
 
   /** From `hold`: undefined, or what the target has to wait for. Never rejects. */
@@ -134,11 +158,29 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     return operator === undefined || screen === undefined ? (operator ?? screen) : this.#both(operator, screen);
   }
 
-  /** From the registry, once: `hold` is over. */
-  over(cause: EndCause): void {
-    this.#end(cause, false);
+  /**
+   * From the registry, once: `hold` is over. The recording is sealed before the end is told; when it was told already
+   * (a kick), nobody waits for the seal. `retire`: the session is over for everybody.
+   */
+  async over(cause: EndCause, retire: () => void): Promise<void> {
     this.#grace?.[Symbol.dispose]();
+    this.#grace = undefined;
+    this.#sealing = true;
+    const told = this.#ended;
+    if (told !== undefined) this.#retire(retire);
+    try {
+      await this.#recorder?.seal(told?.cause ?? cause, told?.atMs ?? this.#atMs());
+    } catch (error) {
+      this.#endUnrecorded(error);
+    }
+    if (told !== undefined) return;
+    this.#end(cause, false);
+    this.#retire(retire);
+  }
+
+  #retire(retire: () => void): void {
     this.#closed.resolve();
+    retire();
   }
 
   /** After `over`: gives the screen back, once those who still wait for it, and for the last word, have had both. */
@@ -159,12 +201,12 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   /** A word to everybody attached. */
   tell(notice: Notice): void {
-    this.#desk.tell(notice);
+    void this.#record({ ...notice, atMs: this.#atMs() });
   }
 
   async attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment> {
     signal.throwIfAborted();
-    if (this.#ended !== undefined) throw new BartizanFault("not-found", "There is no such session.");
+    if (this.#ended !== undefined || this.#sealing) throw new BartizanFault("not-found", "There is no such session.");
     const { from, size } = options;
     if (role === "operator" && size !== undefined) this.#resize(size);
     const missed = from?.epoch === this.#needs.epoch ? this.#ring.since(from.offset) : undefined;
@@ -172,6 +214,8 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset);
     if (resumed) for (const event of missed) seat.viewer.push(event);
     else seat.viewer.begin();
+    const warning = this.#recorder?.warning;
+    if (warning !== undefined) seat.viewer.push({ kind: "notice", about: "recording", text: warning });
     const leave = () => this.#desk.leave(seat, signal.reason);
     signal.addEventListener("abort", leave, { once: true });
     return {
@@ -272,49 +316,54 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     };
   }
 
-  /** Passed on at once, whatever waits: acknowledgements in the same stream must not stand behind input. */
-  async #send(pty: PtyChannel, { input: count, viewer }: Seat, input: Uint8Array): Promise<void> {
-    if (this.#inputUnderWayBytes + input.length > maxInputUnderWayBytes)
-      throw new BartizanFault(
-        "limit",
-        "The target takes no more input.",
-        "Wait for `input_taken` before sending more.",
-      );
-    this.#inputUnderWayBytes += input.length;
+  /** At once, whatever waits: acknowledgements in the same stream must not stand behind input. */
+  #send(pty: PtyChannel, seat: Seat, input: Uint8Array): Promise<void> {
     this.#activeAtMs = this.#needs.clock.wallMs();
-    try {
-      await pty.write(input);
-    } finally {
-      this.#inputUnderWayBytes -= input.length;
-    }
-    count.takenBytes += input.length;
-    if (count.takenBytes - count.toldBytes < tellTakenBytes) return;
-    count.toldBytes = count.takenBytes;
-    viewer.push({ kind: "input-taken", bytes: count.takenBytes });
+    return this.#input.send(pty, seat, input);
   }
 
   #resize(size: TermSize): void {
     if (size.cols === this.#size.cols && size.rows === this.#size.rows) return;
     this.#size = size;
     this.#pty?.resize(size);
-    this.#record({ kind: "resize", offset: this.#offset, atMs: this.#atMs(), size });
+    void this.#record({ kind: "resize", offset: this.#takenOffset, atMs: this.#atMs(), size });
     this.#needs.onChange();
   }
 
-  /** The one place through which every event goes, in order: screen, ring, viewers. */
-  #record(event: SessionEvent): void {
+  /** The one place through which everything goes, in order: recording, screen, ring, viewers. Never rejects. */
+  #record(event: Recorded): Promise<void> | undefined {
+    return this.#ended === undefined && !this.#sealing ? this.#order.take(event) : undefined;
+  }
+
+  #show(event: Recorded): void {
     if (this.#ended !== undefined) return;
+    if (event.kind === "notice") {
+      const { kind, about, text } = event;
+      this.#desk.tell({ kind, about, text });
+      return;
+    }
+    if (event.kind === "output") this.#offset = event.offset + event.bytes.length;
     this.#needs.screen.write(event);
     this.#ring.add(event);
     this.#desk.publish(event);
+    this.#giveKeyFrame(event.atMs);
+  }
+
+  #giveKeyFrame(atMs: number): void {
+    const give = this.#order.settled ? this.#recorder?.wantsKeyFrame(atMs) : undefined;
+    if (give !== undefined) this.#needs.screen.keyFrame().then(give, () => {});
   }
 
   #announce(kind: "joined" | "left", who: Attached): void {
-    this.#record({ kind, offset: this.#offset, atMs: this.#atMs(), who });
+    void this.#record({ kind, offset: this.#takenOffset, atMs: this.#atMs(), who });
+  }
+
+  #endUnrecorded(error: unknown): void {
+    this.#end({ kind: "closed", why: "unrecorded", detail: faultFrom(error).message }, false);
   }
 
   #deskChanged(): void {
-    if (this.#ended === undefined) {
+    if (this.#ended === undefined && !this.#sealing) {
       const { clock, graceMs } = this.#needs;
       if (this.#desk.operator !== undefined) {
         this.#grace?.[Symbol.dispose]();

@@ -12,6 +12,8 @@ export class EndOrder {
 }
 
 export interface HoldNeeds {
+  /** Begins the recording: no recorder, no shell. Rejects before anything is dialled. */
+  readonly record: () => Promise<void>;
   readonly dial: Dial;
   readonly ask: Ask;
   /** Gives the dialling up, and nothing after it: the operator who waits for it is gone. */
@@ -20,17 +22,18 @@ export interface HoldNeeds {
   readonly stop: AbortSignal;
   /** The pty is there: the session may be seen. */
   readonly opened: (pty: PtyChannel) => void;
-  /** Takes output over, in order. Must not wait and must not throw. */
-  readonly publish: (bytes: Uint8Array) => void;
+  /** Takes output over, in order. undefined, or what to wait for before the next. Must not throw, and never rejects. */
+  readonly publish: (bytes: Uint8Array) => Promise<void> | undefined;
   /** Undefined: go on. Else the target waits until it resolves; it never rejects. */
   readonly ready: (signal: AbortSignal) => Promise<void> | undefined;
 }
 
 /**
- * Rejects only when the dialling failed (a BartizanFault, or the reason of `patience` or `stop`); after `opened` it
+ * Rejects only when recording or dialling failed (a BartizanFault, or the reason of `patience` or `stop`); after `opened` it
  * resolves with the cause, once the channel to the target is closed.
  */
 export async function hold(target: Target, size: TermSize, need: HoldNeeds): Promise<EndCause> {
+  await need.record();
   await using pty = await dialled(target, size, need);
   // Hanging up ends `output`, and with it the loop: a stop needs no second way out.
   const hangUp = () => void pty[Symbol.asyncDispose]();
@@ -40,7 +43,8 @@ export async function hold(target: Target, size: TermSize, need: HoldNeeds): Pro
     need.opened(pty);
     for await (const bytes of pty.output) {
       if (need.stop.aborted) break;
-      need.publish(bytes);
+      const written = need.publish(bytes);
+      if (written !== undefined) await written;
       const wait = need.ready(need.stop);
       if (wait !== undefined) await wait;
     }

@@ -5,6 +5,7 @@ import type { EndCause, Principal, SessionId, SessionInfo, TermSize } from "../e
 import type { Clock } from "../flow/clock.ts";
 import { orAborted } from "../flow/life.ts";
 import type { Log } from "../log.ts";
+import type { Recorders } from "../recording/recording.ts";
 import type { Ask, Dial, Target } from "../target/target.ts";
 import { HeldSession } from "./held-session.ts";
 import { hold } from "./hold.ts";
@@ -21,6 +22,8 @@ export interface RegistryNeeds {
   readonly log: Log;
   readonly dial: Dial;
   readonly screen: (size: TermSize) => Screen;
+  /** Undefined: nothing is recorded (benches and tests alone). */
+  readonly recorders: Recorders | undefined;
   readonly graceMs: number;
   readonly maxSessions: number;
   readonly maxSessionsPerPrincipal: number;
@@ -149,6 +152,7 @@ export class Registry implements AsyncDisposable {
     try {
       cause = await hold(target, size, {
         ...{ dial, ask, patience },
+        record: () => session.record(),
         stop: session.stop,
         opened: (pty) => {
           open = true;
@@ -162,20 +166,19 @@ export class Registry implements AsyncDisposable {
       });
     } catch (error) {
       if (!open) {
-        session.over(cause);
+        await session.over(cause, () => {});
         opened.reject(error);
         await session[Symbol.asyncDispose]();
         return;
       }
       log.error({ err: faultFrom(error).cause ?? error, session: session.info.id }, "session failed");
     }
-    session.over(cause);
-    this.#retire(session);
+    await session.over(cause, () => this.#retire(session));
     await session[Symbol.asyncDispose]();
   }
 
   #create({ target, who, size }: OpenRequest): HeldSession {
-    const { node, clock, graceMs } = this.#needs;
+    const { node, clock, graceMs, recorders } = this.#needs;
     const id = `${node}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
     const session: HeldSession = new HeldSession({
       ...{ clock, id, node, graceMs, size },
@@ -184,6 +187,7 @@ export class Registry implements AsyncDisposable {
       target: target.name,
       targetUser: target.user,
       operator: who,
+      record: (info, recorded) => recorders?.create(info, target.labels, recorded),
       onChange: () => {
         // Its end is told once, by `#retire`, when the channel is closed.
         if (this.#live.get(id) === session && session.info.state !== "ended") this.#changed(session.info);

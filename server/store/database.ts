@@ -32,3 +32,22 @@ export function openDatabase(path: string, migrations: readonly string[]): Datab
     throw new BartizanFault("config", `${path} cannot be used (${(error as Error).message}).`, "Move it away.", error);
   }
 }
+
+/**
+ * Holds the file at `path` in an exclusive transaction until disposed; undefined when another process does. The system
+ * frees it when its holder dies. Throws `config` when there can be no such file.
+ */
+export function lockDatabase(path: string): Disposable | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.exec("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
+    const held = database;
+    return { [Symbol.dispose]: () => held.close() };
+  } catch (error) {
+    database?.close();
+    // SQLITE_BUSY
+    if ((error as { errcode?: number }).errcode === 5) return undefined;
+    throw new BartizanFault("config", `${path} cannot be used (${(error as Error).message}).`, "Move it away.", error);
+  }
+}

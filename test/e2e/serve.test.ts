@@ -1,6 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,6 +53,18 @@ function serve(yaml: string, ...more: string[]): Served {
       await exit;
     },
   };
+}
+
+/** Writes until there is no room for one byte more. */
+function fillDisk(path: string): void {
+  const file = openSync(path, "w");
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096));
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
+  } finally {
+    closeSync(file);
+  }
 }
 
 function clientsOf(url: string, ca?: string) {
@@ -143,7 +166,7 @@ describe("serve", () => {
   it("names the port that is taken", async () => {
     await using first = serve(`${quiet}demo: false\n`);
     const port = new URL(await first.url()).port;
-    await using second = serve(`listen: { port: ${port} }\nsshConfig: false\ndemo: false\n`);
+    await using second = serve(`listen: { port: ${port} }\nsshConfig: false\ndemo: false\ndata: other\n`);
     expect(await second.exit).toBe(2);
     expect(second.said()).toContain(`127.0.0.1:${port} (EADDRINUSE)`);
   });
@@ -160,11 +183,10 @@ describe("serve", () => {
   it.skipIf(process.getuid?.() !== 0)("says that the disk is full, and leaves no half-written token", async () => {
     const state = join(folder, "state");
     mkdirSync(state);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k,nr_inodes=8", "tmpfs", state]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", state]);
     try {
       mkdirSync(join(state, "bartizan"), { mode: 0o700 });
-      // Fills the only page there is.
-      writeFileSync(join(state, "filler"), Buffer.alloc(4096));
+      fillDisk(join(state, "filler"));
       await using server = serve(`${quiet}demo: false\n`);
       expect(await server.exit).toBe(2);
       expect(server.said()).toMatch(/disk is full/);

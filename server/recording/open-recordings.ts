@@ -1,0 +1,51 @@
+/** Opens what recording needs, in order: key, list, reserve, recorders; and has what a crash left behind put right. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Audit } from "../audit.ts";
+import type { Clock } from "../flow/clock.ts";
+import type { Log } from "../log.ts";
+import { type Catalogue, openCatalogue } from "./catalogue.ts";
+import { type Disk, realDisk } from "./disk.ts";
+import { openDiskReserve } from "./disk-reserve.ts";
+import { openSealKey, type SealKey } from "./seal-key.ts";
+import { SessionRecorders } from "./session-recorders.ts";
+
+export interface OpenRecordingsNeeds {
+  /** Has key and list; the caller holds its lock. */
+  readonly data: string;
+  /** Has the files. */
+  readonly folder: string;
+  readonly bestEffort: Readonly<Record<string, string>>;
+  readonly reserveBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly disk?: Disk | undefined;
+}
+
+export interface Recordings extends AsyncDisposable {
+  readonly folder: string;
+  readonly recorders: SessionRecorders;
+  readonly catalogue: Catalogue;
+  readonly key: SealKey;
+}
+
+/** Throws `config`. A folder that cannot be used refuses sessions, not the start. */
+export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordings> {
+  const { data, folder, disk = realDisk, log } = need;
+  const key = openSealKey(data);
+  await using opening = new AsyncDisposableStack();
+  const catalogue = opening.use(openCatalogue(join(data, "recordings.db")));
+  try {
+    // Its parent has to be there: what is missing may be a disk that is not mounted.
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      log.error({ err: error, folder }, "the folder of the recordings cannot be made");
+  }
+  const reserve = openDiskReserve(folder, disk);
+  reserve.fill();
+  const recorders = opening.use(new SessionRecorders({ ...need, disk, reserve, catalogue, key }));
+  const held = opening.move();
+  return { folder, recorders, catalogue, key, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}

@@ -1,0 +1,197 @@
+/** RecordingService: lists, replays, verifies, exports and deletes what was recorded; every look is noted first. */
+import type { KeyObject } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  ExportFormat,
+  ExportRecordingResponseSchema,
+  type ListRecordingsRequest,
+  type RecordingService,
+  ReplayResponseSchema,
+  VerifyRecordingsResponseSchema,
+} from "../../proto/gen/bartizan/v1/recording_pb.ts";
+import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
+import type { Audit } from "../audit.ts";
+import { BartizanFault } from "../errors.ts";
+import { openRecording, readOwnHead, removeRecording } from "../recording/archive.ts";
+import type { Catalogue } from "../recording/catalogue.ts";
+import { exportV2, exportV3 } from "../recording/export-cast.ts";
+import { readMarkers } from "../recording/markers.ts";
+
+import type { RecordingInfo } from "../recording/recording.ts";
+import { fileGone, type Replays } from "../recording/replays.ts";
+import { type Verification, verifyRecording } from "../recording/verify.ts";
+import { noSuchRecording } from "./errors.ts";
+import { callerOfCall } from "./guard.ts";
+import {
+  filterFromWire,
+  markerToWire,
+  pagePointFromWire,
+  pageSizeFromWire,
+  pageTokenOf,
+  reasonToDelete,
+  recordingToWire,
+  replayItemToWire,
+  wireVerdict,
+} from "./recording-wire.ts";
+import type { RecordingStreams } from "./stream-method.ts";
+import { keyFrameToWire } from "./wire.ts";
+
+export interface RecordingServiceNeeds {
+  readonly catalogue: Catalogue;
+  readonly folder: string;
+  readonly replays: Replays;
+  readonly audit: Pick<Audit, "note" | "lookUp">;
+  /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
+  readonly key: { readonly publicKey: string; readonly id: string };
+  readonly keyOf: (id: string) => KeyObject | undefined;
+}
+
+export function createRecordingService(
+  needs: RecordingServiceNeeds,
+): ServiceImpl<typeof RecordingService> & RecordingStreams {
+  const { catalogue, folder, replays, audit, key } = needs;
+
+  /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
+  const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
+    const caller = callerOfCall(context);
+    const info = id.length > 200 ? undefined : catalogue.find(id);
+    if (info === undefined || !may(caller, action, info)) throw noSuchRecording();
+    return { info, caller };
+  };
+  const about = ({ id, sessionId }: RecordingInfo, caller: Caller) => ({
+    ...{ recording: id, session: sessionId, who: caller.name },
+  });
+
+  return {
+    listRecordings(request, context) {
+      const recordings = list(catalogue, callerOfCall(context), request);
+      const limit = pageSizeFromWire(request.pageSize);
+      const page = recordings.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        recordings: page.map(recordingToWire),
+        nextPageToken: recordings.length > limit && last !== undefined ? pageTokenOf(last) : "",
+      };
+    },
+
+    async getRecording(request, context) {
+      const { info } = found(context, "list-recordings", request.id);
+      await using file = await openRecording(folder, info.id);
+      if (file === undefined) return { recording: recordingToWire(info), markers: [] };
+      const head = await readOwnHead(file, info.id, context.signal);
+      const markers = await readMarkers(file, head, context.signal);
+      return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
+    },
+
+    async *replay(request, context) {
+      const { info, caller } = found(context, "replay", request.id);
+      const fromMs = Number(request.fromMs);
+      audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs });
+      // The screen that the rest begins with goes first; another key frame comes after a gap.
+      let opening = true;
+      for await (const item of replays.open(info, fromMs, context.signal)) {
+        yield create(ReplayResponseSchema, {
+          event:
+            opening && item.kind === "key-frame"
+              ? { case: "state", value: { recording: recordingToWire(info), keyFrame: keyFrameToWire(item) } }
+              : replayItemToWire(item),
+        });
+        opening = false;
+      }
+    },
+
+    async *verifyRecordings(request, context) {
+      const caller = callerOfCall(context);
+      const one = request.id === "" ? undefined : found(context, "verify", request.id).info;
+      for (const info of one === undefined ? all(catalogue, caller) : [one]) {
+        const { verdict, detail } = await verified(needs, info, context.signal);
+        const bad = verdict === "altered" || verdict === "missing" || verdict === "unsigned";
+        if (bad) audit.note({ kind: "recording-verify-failed", ...about(info, caller), verdict, detail });
+        else audit.note({ kind: "recording-verified", ...about(info, caller), verdict });
+        yield create(VerifyRecordingsResponseSchema, {
+          ...{ id: info.id, sessionId: info.sessionId, verdict: wireVerdict[verdict], detail },
+        });
+      }
+    },
+
+    async *exportRecording(request, context) {
+      const { info, caller } = found(context, "export", request.id);
+      const old = request.format === ExportFormat.ASCIICAST_V2;
+      audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
+      await using file = await openRecording(folder, info.id);
+      if (file === undefined) throw fileGone();
+      await readOwnHead(file, info.id, context.signal);
+      for await (const data of (old ? exportV2 : exportV3)(file, context.signal))
+        yield create(ExportRecordingResponseSchema, { data });
+    },
+
+    async deleteRecording(request, context) {
+      const { info, caller } = found(context, "delete-recording", request.id);
+      const reason = reasonToDelete(request.reason);
+      if (info.state === "live")
+        throw new BartizanFault(
+          "invalid",
+          "The session of this recording still runs.",
+          "End it first: `bartizan kick`.",
+        );
+      const { seal } = info;
+      audit.note({
+        kind: "recording-deleted",
+        ...about(info, caller),
+        reason,
+        ...(seal === undefined ? {} : { seal }),
+      });
+      await removeRecording(folder, info.id);
+      catalogue.remove(info.id);
+      return {};
+    },
+
+    getRecordingKey: () => ({ publicKey: key.publicKey, keyId: key.id }),
+  };
+}
+
+/** Those that the caller may see, one more than fit on the page. */
+function list(catalogue: Catalogue, caller: Caller, request: ListRecordingsRequest): RecordingInfo[] {
+  const limit = pageSizeFromWire(request.pageSize) + 1;
+  const after = pagePointFromWire(request.pageToken);
+  const asked = filterFromWire(request);
+  const own = mayToAll(caller, "list-recordings") ? {} : { operator: caller.name };
+  if (own.operator !== undefined && asked.operator !== undefined && asked.operator !== own.operator) return [];
+  const filter = { ...asked, ...own };
+  if (request.sessionId === "") return catalogue.list(filter, limit, after);
+  const one = catalogue.find(request.sessionId);
+  if (one?.sessionId !== request.sessionId) return [];
+  const narrow = {
+    ...filter,
+    fromMs: Math.max(filter.fromMs ?? 0, one.startedAtMs),
+    untilMs: filter.untilMs ?? one.startedAtMs + 1,
+  };
+  return catalogue.list(narrow, limit, after).filter(({ id }) => id === one.id);
+}
+
+const pageOfAll = 100;
+
+/** All that the caller may verify, newest first. */
+function* all(catalogue: Catalogue, caller: Caller): Generator<RecordingInfo, void, void> {
+  const filter = mayToAll(caller, "verify") ? {} : { operator: caller.name };
+  for (let page = catalogue.list(filter, pageOfAll); ; ) {
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageOfAll) return;
+    page = catalogue.list(filter, pageOfAll, last);
+  }
+}
+
+async function verified(
+  { folder, keyOf, audit }: RecordingServiceNeeds,
+  info: RecordingInfo,
+  signal: AbortSignal,
+): Promise<Pick<Verification, "verdict" | "detail">> {
+  await using file = await openRecording(folder, info.id);
+  if (file === undefined) return { verdict: "missing", detail: "the file is gone" };
+  const { seal } = (await audit.lookUp(new Set([info.id]))).get(info.id) ?? {};
+  const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
+  if (result.recording === undefined || result.recording === info.id) return result;
+  return { verdict: "altered", detail: "the file is of another recording" };
+}
