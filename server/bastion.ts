@@ -19,6 +19,7 @@ import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
+import { openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
@@ -126,6 +127,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       running: (id) => catalogue.find(id)?.state === "live",
     }),
   );
+  opening.use(openKeeper({ ...{ folder, catalogue, audit, clock, log }, retention: config.retention }));
   const shutdown = new AbortController();
   const {
     router,

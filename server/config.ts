@@ -99,6 +99,13 @@ const fileSchema = z.strictObject({
         .default(512 * 1024 * 1024),
     })
     .prefault({}),
+  /** What is kept of recordings; without a key, everything. */
+  retention: z
+    .strictObject({
+      days: z.number().min(0.01).max(36_500).optional(),
+      bytes: z.number().int().min(0).optional(),
+    })
+    .prefault({}),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),

@@ -1,6 +1,7 @@
 /** What a viewing yields, as plain values: the wire's messages without their wrapping. */
 
 import type { TypedCommand } from "../gen/bartizan/v1/command_pb.ts";
+import type { ReplayResponse } from "../gen/bartizan/v1/recording_pb.ts";
 import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
 import { ClosedReason, type Ended, NoticeKind, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
 import type { CallFault } from "./faults.ts";
@@ -111,6 +112,19 @@ export function fromWatch(
   const at = { epoch: position?.epoch ?? session.epoch, offset: Number(position?.offset ?? keyFrame?.offset ?? 0n) };
   const begin = { session, attachmentId, position: at, graceMs: 0, resumed: keyFrame === undefined };
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
+}
+
+type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" }>;
+
+/** One message of a Replay call; the state is its key frame. */
+export function fromReplay({
+  event,
+}: ReplayResponse): Past | { readonly kind: "live-edge"; readonly offset: number; readonly atMs: number } | undefined {
+  if (event.case === "state")
+    return event.value.keyFrame === undefined ? undefined : (frame(event.value.keyFrame) as Past);
+  if (event.case === "liveEdge")
+    return { kind: "live-edge", offset: Number(event.value.offset), atMs: Number(event.value.atMs) };
+  return view(event) as Past | undefined;
 }
 
 type Common = Exclude<ShellResponse["event"], { case: "started" | "prompt" | "inputTaken" | "pong" }>;

@@ -23,6 +23,8 @@ export {
   type ViewPosition,
 } from "./events.ts";
 export { type CallFault, faultOf } from "./faults.ts";
+export { createPlayer, type Player, type PlayerClock, type PlayerOptions, type PlayerState } from "./player.ts";
 export { printable } from "./printable.ts";
+export { openReplay, type ReplayEvent, type ReplayOptions } from "./replay.ts";
 export { openShell, type Shell, type ShellOptions } from "./shell.ts";
 export { openWatch, type WatchOptions } from "./watch.ts";
