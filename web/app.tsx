@@ -7,6 +7,7 @@ import { Redirect, Route, Switch, useLocation } from "wouter";
 import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
+import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import { TargetsPage } from "./pages/targets-page.tsx";
 import { Broken } from "./parts/broken.tsx";
@@ -103,6 +104,9 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/wall">
                       <WallPage />
                     </Route>
+                    <Route path="/recordings">
+                      <RecordingsPage />
+                    </Route>
                     <Route>
                       <Redirect to="/" />
                     </Route>
@@ -146,6 +150,7 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/": words.nav.targets,
       "/sessions": words.nav.sessions,
       "/wall": words.nav.wall,
+      "/recordings": words.nav.recordings,
       "/shell": words.nav.shells,
     };
     const name = names[path]; // a page with a session's name gives its own
