@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { printable, type SessionInfo, SessionState } from "../../proto/client/index.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
+import { lookBackPath } from "./look-back.ts";
 import { usePage } from "./page-context.tsx";
 import { mayKick, mayReopen, mayWatch } from "./rights.ts";
 
@@ -19,6 +20,7 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
   const { who, openShell } = usePage();
   const target = printable(session.target, 80);
   const recorded = session.recordingId !== "";
+  const back = lookBackPath(session);
   const replay = `/replay/${encodeURIComponent(session.recordingId)}`;
   if (session.state === SessionState.ENDED) {
     return (
@@ -77,11 +79,11 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
           {words.sessions.watch}
         </Button>
       )}
-      {recorded && mayWatch(who, session) && (
+      {back !== undefined && mayWatch(who, session) && (
         <Tooltip label={words.past.player.rewindHint} multiline maw={260}>
           <ActionIcon
             component={Link}
-            href={`${replay}?from=end`}
+            href={back}
             variant="subtle"
             color="gray"
             aria-label={words.sessions.replayOf(session.id, target)}
