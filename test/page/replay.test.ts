@@ -73,7 +73,6 @@ describe("a session that ended", () => {
       .getByTestId("session")
       .getByRole("link", { name: /^Commands/ })
       .click();
-    // No service of this server knows commands yet: that is none, not a failure.
     await operator.getByText("No commands are known of this session.").waitFor();
     await operator.getByRole("button", { name: "Play", exact: true }).waitFor();
   });
@@ -224,7 +223,7 @@ describe("a session that runs", () => {
     await page.getByTestId("live").waitFor();
     await shows(page, "first words");
     await page.getByRole("link", { name: "Look back" }).click();
-    await page.getByTestId("edge").waitFor();
+    await page.getByText("That is all so far").last().waitFor();
     await shows(page, "first words");
     expect(await page.getByTestId("recording-state").first().getAttribute("data-state")).toBe("live");
     await pty().print("second words\r\n");

@@ -19,7 +19,7 @@ export const replayEn = {
     until: "Until",
     cause: "How it ended",
     causes: {
-      any: "In any way",
+      any: "Ended in any way",
       exited: "Exited",
       signalled: "Killed by a signal",
       lost: "Connection lost",
@@ -130,7 +130,6 @@ export const replayEn = {
     previous: "Previous mark",
     live: "Return to live",
     edge: "That is all so far; the session still runs.",
-    liveNow: "This session runs now.",
     rewind: "Look back",
     rewindHint: "Replay what this session has shown, from ten seconds before its newest output",
     muteHint:
@@ -187,12 +186,10 @@ export const replayEn = {
     count: (count: number) => s(count, "command", "commands"),
     countMore: (count: number) => `the first ${s(count, "command", "commands")}`,
     on: (operator: string, target: string) => `${operator} on ${target}`,
-    jump: (text: string, at: string) => `Show ${text} at ${at}`,
     replayAt: (text: string) => `Replay at ${text}`,
     took: (words: string) => `took ${words}`,
     exit: (code: number) => `exit ${code}`,
     exitHint: "The exit status, as the shell told it",
-    running: "running",
     cwd: (path: string) => `in ${path}`,
     confidence: { declared: "declared", observed: "observed", typed: "typed", unknown: "unsure" },
     confidenceHints: {
@@ -210,7 +207,6 @@ export const replayEn = {
     noneTitle: "No command matches",
     none: "Change the words or the filters.",
     newest: "Newest commands",
-    newestOf: (text: string) => `Newest: ${text}`,
     show: "Show the newest commands",
     hide: "Hide the newest commands",
     noReplay: "There is no recording of it",

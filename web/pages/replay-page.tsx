@@ -12,7 +12,7 @@ import { FaultPanel } from "../parts/fault-panel.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { useWords } from "../parts/language.tsx";
 import { usePage } from "../parts/page-context.tsx";
-import { causeWords, clockWords, operatorOf } from "../parts/phrases.ts";
+import { clockWords, operatorOf } from "../parts/phrases.ts";
 import { PlayerBar } from "../parts/player-bar.tsx";
 import { RecordingMenu } from "../parts/recording-actions.tsx";
 import { RecordingStateMark } from "../parts/recording-marks.tsx";
@@ -109,7 +109,7 @@ export function ReplayPage({ id }: { id: string }) {
         {recording !== undefined && (
           <>
             <Button
-              size="compact-md"
+              size="compact-sm"
               variant="default"
               leftSection={<Icon name="seal" size={15} />}
               onClick={() => setVerified(recording)}
@@ -138,14 +138,7 @@ export function ReplayPage({ id }: { id: string }) {
       )}
       <div className="replay-body" hidden={failed}>
         <div className="replay-main">
-          <Box
-            className="stage"
-            flex={1}
-            mih={0}
-            data-testid="stage"
-            data-is={state?.is}
-            data-seek-ms={state?.seekMs?.toFixed(1)}
-          >
+          <Box className="stage" data-testid="stage" data-is={state?.is} data-seek-ms={state?.seekMs?.toFixed(1)}>
             <Box
               pos="absolute"
               inset={12}
@@ -161,7 +154,7 @@ export function ReplayPage({ id }: { id: string }) {
                 <Button
                   component={Link}
                   href={`/watch/${encodeURIComponent(session.id)}`}
-                  size="compact-md"
+                  size="compact-sm"
                   color="red.9"
                   leftSection={<span className="live-dot" />}
                 >
@@ -216,18 +209,6 @@ function StageNote({ state }: { state: ReplayingState | undefined }) {
     return (
       <Text className="stage-note" role="status">
         {words.past.player.opening}
-      </Text>
-    );
-  if (state.is === "live-edge")
-    return (
-      <Text className="stage-note" data-testid="edge">
-        {words.past.player.edge}
-      </Text>
-    );
-  if (state.is === "ended" && state.cause !== undefined)
-    return (
-      <Text className="stage-note" data-testid="over">
-        {words.watch.overTitle}: {causeWords(words, state.cause)}
       </Text>
     );
   return null;

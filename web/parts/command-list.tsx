@@ -2,7 +2,6 @@
 
 import { Button, Skeleton, Stack, Text, TextInput } from "@mantine/core";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { printable } from "../../proto/client/index.ts";
 import { commandAt } from "../replay-marks.ts";
 import type { Replaying } from "../replaying.ts";
 import { CommandMarks, commandText } from "./command-marks.tsx";
@@ -68,7 +67,6 @@ export function CommandList({ use, replaying }: CommandListProps) {
                 type="button"
                 className="command-row"
                 aria-current={at === current ? "true" : undefined}
-                aria-label={words.past.commands.jump(printable(command.text.replaceAll("\n", " "), 200), time)}
                 data-testid="command"
                 onClick={() => replaying?.seek(Number(command.startedMs))}
               >

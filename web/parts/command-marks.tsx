@@ -4,7 +4,7 @@ import { Badge, Group, Text, Tooltip } from "@mantine/core";
 import { printable } from "../../proto/client/index.ts";
 import { Confidence, type TypedCommand } from "../../proto/gen/bartizan/v1/command_pb.ts";
 import { useWords } from "./language.tsx";
-import { shortTimeWords } from "./phrases.ts";
+import { tookWords } from "./phrases.ts";
 
 const confidences: Readonly<Record<number, "declared" | "observed" | "typed">> = {
   [Confidence.DECLARED]: "declared",
@@ -34,7 +34,7 @@ export function CommandMarks({ command }: { command: TypedCommand }) {
       )}
       {endedMs !== undefined && (
         <Text span size="xs" c="dimmed" className="figures">
-          {words.took(shortTimeWords(Number(endedMs - startedMs)))}
+          {words.took(tookWords(Number(endedMs - startedMs)))}
         </Text>
       )}
       <Tooltip label={words.confidenceHints[confidence]} multiline maw={260}>

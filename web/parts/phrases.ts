@@ -18,6 +18,11 @@ export function shortTimeWords(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** How long something took: "35 ms", "1.2 s", and from a minute on "3:10". */
+export function tookWords(ms: number): string {
+  return ms < 60_000 ? shortTimeWords(ms) : clockWords(ms);
+}
+
 /** As a player shows times: "0:07", "12:40", "1:02:03". */
 export function clockWords(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

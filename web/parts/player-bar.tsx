@@ -6,7 +6,7 @@ import { neighbour, type ReplayMark } from "../replay-marks.ts";
 import { type Replaying, type ReplayingState, speeds } from "../replaying.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
-import { clockWords } from "./phrases.ts";
+import { causeWords, clockWords } from "./phrases.ts";
 import { Timeline } from "./timeline.tsx";
 import { usePosition } from "./use-position.ts";
 import { togglePlaying } from "./use-replay-keys.ts";
@@ -53,7 +53,7 @@ export function PlayerBar({ replaying, state, totalMs, marks, children }: Player
         />
         <StepButton name="next" label={words.next} onClick={() => go("next")} disabled={marks.length === 0} />
         <Position replaying={replaying} totalMs={totalMs} />
-        <span style={{ flex: 1 }} />
+        <Said state={state} />
         {children}
         <SpeedMenu replaying={replaying} speed={state.speed} />
         <Tooltip label={words.skipIdleHint} multiline maw={260}>
@@ -100,12 +100,28 @@ function Position({ replaying, totalMs }: { replaying: Replaying; totalMs: numbe
   );
 }
 
+/** Where it stops, and why; beside the time, so that it hides nothing of the last screen. */
+function Said({ state }: { state: ReplayingState }) {
+  const words = useWords();
+  const said =
+    state.is === "live-edge"
+      ? words.past.player.edge
+      : state.is === "ended" && state.cause !== undefined
+        ? `${words.watch.overTitle}: ${causeWords(words, state.cause)}`
+        : "";
+  return (
+    <Text size="sm" className="player-said" truncate title={said} data-testid={said === "" ? undefined : "over"}>
+      {said}
+    </Text>
+  );
+}
+
 function SpeedMenu({ replaying, speed }: { replaying: Replaying; speed: number }) {
   const words = useWords().past.player;
   return (
     <Menu position="top-end" width={120} withInitialFocusPlaceholder={false}>
       <Menu.Target>
-        <Button size="compact-md" variant="default" aria-label={words.speedOf(`${speed}×`)} data-testid="speed">
+        <Button size="compact-sm" variant="default" aria-label={words.speedOf(`${speed}×`)} data-testid="speed">
           {speed}×
         </Button>
       </Menu.Target>

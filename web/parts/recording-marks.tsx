@@ -39,7 +39,7 @@ export function RecordingStateMark({ recording }: { recording: Recording }) {
 /** How the session ended; nothing while it runs. */
 export function RecordedCause({ recording }: { recording: Recording }) {
   const said = recordedCauseWords(useWords(), recording);
-  return (
+  return said === "" ? null : (
     <Text size="sm" lineClamp={2} title={said}>
       {said}
     </Text>

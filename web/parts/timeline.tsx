@@ -78,7 +78,11 @@ export function Timeline({ replaying, totalMs, marks }: TimelineProps) {
       ))}
       <div className="timeline-thumb" />
       {hover !== undefined && (
-        <div className="timeline-hover" style={{ left: `${hover.share * 100}%` }} aria-hidden>
+        <div
+          className="timeline-hover"
+          style={{ left: `${hover.share * 100}%`, transform: `translateX(${hover.share * -100}%)` }}
+          aria-hidden
+        >
           {hover.text}
         </div>
       )}

@@ -1,0 +1,23 @@
+/** Looks at a page with axe-core: give its code to the page as a script, then ask for what is seriously wrong. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+
+export const axeCode = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** One line for each serious or critical fault; throws when next to nothing was looked at. */
+export async function seriousFaults(page: Page, where: string): Promise<string[]> {
+  const { violations, passes } = await page.evaluate(() => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
+    return axe.run();
+  });
+  if (passes.length < 10) throw new Error(`axe-core looked at next to nothing: ${where}`);
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) =>
+      nodes
+        .slice(0, 3)
+        .map(({ target, failureSummary }) => `${where}: ${id} at ${target.join(" ")}: ${failureSummary}`),
+    );
+}
