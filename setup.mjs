@@ -42,6 +42,10 @@ const machineParts = [
   ["dropbear-bin", () => onPath("dropbear") && onPath("dropbearkey")],
   ...["zsh", "vim", "less", "htop", "tmux", "mc"].map((name) => [name, () => onPath(name)]),
   // Debian's own Python: another one may be first on PATH.
+  ["asciinema", () => onPath("asciinema")],
+  ["zstd", () => onPath("zstd")],
+  ["openssl", () => onPath("openssl")],
+  ["python3-cryptography", () => succeeds("/usr/bin/python3", ["-c", "import cryptography"])],
   ["python3-grpcio", () => succeeds("/usr/bin/python3", ["-c", "import grpc"])],
   ["python3-grpc-tools", () => succeeds("/usr/bin/python3", ["-c", "import grpc_tools"])],
 ];

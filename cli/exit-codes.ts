@@ -14,6 +14,12 @@ export const exitCodes = {
   alreadyEnded: 3,
   /** kick: the holder of the session did not answer; the order stands. */
   unreachable: 4,
+  /** verify: no final seal; output missing; not what was written; no seal of a known key; no file. As docs/recording.md has it. */
+  incomplete: 3,
+  gap: 4,
+  altered: 5,
+  unsigned: 6,
+  missing: 7,
   /** shell, watch: an admin ended it. */
   kicked: 254,
   /** No connection, or the shell could not be had, or its end is unknown. As ssh has it. */

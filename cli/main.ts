@@ -6,13 +6,17 @@ import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api
 import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { exportCommand } from "./export.ts";
 import { createFrame, type Frame } from "./frame.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
+import { playCommand } from "./play.ts";
+import { recordingsCommand } from "./recordings.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
+import { verifyCommand } from "./verify.ts";
 import { watchCommand } from "./watch.ts";
 
 const program = new Command("bartizan");
@@ -75,6 +79,8 @@ Examples:
   bartizan sessions                       who is on what?
   bartizan watch n1-7f3a                  look over somebody's shoulder
   bartizan kick n1-7f3a --reason "..."    end it
+  bartizan recordings                     what was recorded?
+  bartizan play n1-7f3a                   see it again
 
 Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
 \`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
@@ -89,6 +95,10 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     sessionsCommand,
     watchCommand,
     kickCommand,
+    recordingsCommand,
+    playCommand,
+    exportCommand,
+    verifyCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

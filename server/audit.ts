@@ -75,7 +75,7 @@ export function openAudit(path: string, clock: Clock): Audit {
     end = endOf(fd);
     ftruncateSync(fd, end.lengthBytes);
   } catch (error) {
-    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    const { code = "it is no audit log" } = error as NodeJS.ErrnoException;
     throw new BartizanFault("config", `Cannot use ${path} (${code}).`, "Look after the data folder.", error);
   }
   let torn = false;
@@ -135,10 +135,22 @@ export function openAudit(path: string, clock: Clock): Audit {
   };
 }
 
-function note(found: Map<string, AuditedRecording>, wanted: ReadonlySet<string>, line: string): void {
+/** What the log at `path` holds about every recording; nothing when there is no log. For readers beside the server. */
+export async function readAudit(path: string): Promise<Map<string, AuditedRecording>> {
+  const found = new Map<string, AuditedRecording>();
+  try {
+    for await (const line of linesOf(path, Number.POSITIVE_INFINITY)) note(found, undefined, line);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  return found;
+}
+
+/** `wanted` undefined: all. */
+function note(found: Map<string, AuditedRecording>, wanted: ReadonlySet<string> | undefined, line: string): void {
   // Cheaper than to parse every line: an id stands in a line as it is.
   const id = /"recording":"([0-9a-f]{32})"/.exec(line)?.[1];
-  if (id === undefined || !wanted.has(id)) return;
+  if (id === undefined || wanted?.has(id) === false) return;
   const event = JSON.parse(line) as AuditEvent;
   const before = found.get(id) ?? { opened: false, deleted: false };
   if (event.kind === "recording-opened") found.set(id, { ...before, opened: true });

@@ -59,6 +59,8 @@ export interface Bastion extends AsyncDisposable {
   readonly nativeCrypto: NativeCrypto;
   readonly registry: Registry;
   readonly catalogue: Catalogue;
+  /** Resolves when what a crash left of recordings is put right. */
+  readonly reconciled: Promise<void>;
   /** Connections that clients have open. */
   connections(): number;
   /** The page's address with a code that signs the local user in, once, within two minutes. */
@@ -127,7 +129,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       running: (id) => catalogue.find(id)?.state === "live",
     }),
   );
-  opening.use(openKeeper({ ...{ folder, catalogue, audit, clock, log }, retention: config.retention }));
+  opening.use(
+    openKeeper({
+      ...{ folder, catalogue, audit, clock, log },
+      retention: config.retention,
+      after: recordings.reconciled,
+    }),
+  );
   const shutdown = new AbortController();
   const {
     router,
@@ -184,7 +192,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     url: urlOf(host),
     port: front.port,
     createLink: () => linkUrl(links.create(localUser).code),
-    ...{ token, nativeCrypto, registry, catalogue },
+    ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
     drain: (signal) => registry.drain(signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),

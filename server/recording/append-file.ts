@@ -54,6 +54,11 @@ export class AppendFile {
       this.#slow = clock.monotonicMs() - start > slowMs;
       return undefined;
     }
+    return this.appendLater(bytes);
+  }
+
+  /** As `append`, and never in this turn: for what nobody waits to be shown. */
+  appendLater(bytes: Buffer): Promise<void> {
     const piece = { bytes: Buffer.from(bytes), done: Promise.withResolvers<void>() };
     this.#queue.push(piece);
     this.#waitingBytes += bytes.length;

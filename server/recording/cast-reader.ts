@@ -99,7 +99,13 @@ function createFollower(from: CastPoint) {
         return { kind: line.kind, json: line.json, atMs, offset, next: point() };
       case "link":
       case "seal":
-        return { kind: "cut", hash: String(line.json.hash), atMs, offset, next: point() };
+        return {
+          kind: "cut",
+          hash: typeof line.json.hash === "string" ? line.json.hash : "",
+          atMs,
+          offset,
+          next: point(),
+        };
       default:
         return undefined;
     }

@@ -1,10 +1,23 @@
 /** What recordings ask of the disk, as one seam: a test can make it slow, full or sick. */
-import { close, constants, fdatasync, fsync, ftruncate, open, read, statfs, unlink, write, writeSync } from "node:fs";
+import {
+  close,
+  constants,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  open,
+  read,
+  statfs,
+  unlink,
+  write,
+  writeSync,
+} from "node:fs";
 import { promisify } from "node:util";
 
 const later = {
   ...{ close: promisify(close), datasync: promisify(fdatasync), fsync: promisify(fsync), open: promisify(open) },
-  ...{ truncate: promisify(ftruncate), unlink: promisify(unlink), statfs: promisify(statfs) },
+  ...{ truncate: promisify(ftruncate), unlink: promisify(unlink), stat: promisify(fstat), statfs: promisify(statfs) },
 };
 
 /** Calls without `Sync` leave the thread free. All reject or throw as node:fs does. */
@@ -18,6 +31,7 @@ export interface Disk {
   write(fd: number, bytes: Uint8Array): Promise<number>;
   /** Exactly the bytes from `from` up to `to`. */
   read(fd: number, from: number, to: number): Promise<Buffer>;
+  size(fd: number): Promise<number>;
   truncate(fd: number, length: number): Promise<void>;
   datasync(fd: number): Promise<void>;
   close(fd: number): Promise<void>;
@@ -51,6 +65,7 @@ export const realDisk: Disk = {
     }
     return bytes;
   },
+  size: async (fd) => (await later.stat(fd)).size,
   truncate: (fd, length) => later.truncate(fd, length),
   datasync: (fd) => later.datasync(fd),
   close: (fd) => later.close(fd),

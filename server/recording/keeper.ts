@@ -1,11 +1,13 @@
 /** Looks after what is recorded: removes what is past its time, packs the rest. At the start, and then every hour. */
+import { statSync } from "node:fs";
 import type { Audit } from "../audit.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
-import { removeRecording } from "./archive.ts";
+import { recordingPaths, removeRecording } from "./archive.ts";
 import type { Catalogue, PagePoint } from "./catalogue.ts";
 import { compressRecording } from "./compress.ts";
 import type { RecordingInfo } from "./recording.ts";
+import { relistPacked } from "./relist-packed.ts";
 
 export interface Retention {
   /** Recordings that ended so long ago go; undefined: none by age. */
@@ -21,6 +23,8 @@ export interface KeeperNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly retention: Retention;
+  /** The first round waits for it: recordings that a crash left are put right first. */
+  readonly after?: Promise<void>;
 }
 
 /** Disposing stops what is under way, in good order. */
@@ -43,7 +47,13 @@ export function openKeeper(needs: KeeperNeeds): Keeper {
     return running;
   };
   const timer = needs.clock.every(everyMs, () => void run());
-  void run();
+  // What is not listed would never be removed.
+  running = Promise.resolve(needs.after)
+    .then(() => relistPacked(needs, stop.signal))
+    .then(() => round(needs, stop.signal))
+    .finally(() => {
+      running = undefined;
+    });
   return {
     run,
     async [Symbol.asyncDispose]() {
@@ -89,9 +99,9 @@ async function expire(
 
 async function compress({ folder, catalogue }: KeeperNeeds, { id }: RecordingInfo, signal: AbortSignal): Promise<void> {
   const fileBytes = await compressRecording(folder, id, signal).catch((error: unknown) => {
-    // The file is missing: not this room's to tell.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // Packed already, by a server that died before it said so; else the file is missing: not this room's to tell.
+    return statSync(recordingPaths(folder, id).compressed, { throwIfNoEntry: false })?.size;
   });
   if (fileBytes !== undefined) catalogue.change(id, { compressed: true, fileBytes });
 }

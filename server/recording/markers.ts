@@ -50,7 +50,7 @@ export async function readMarkers(
 }
 
 function markerOf(line: CastLine, atMs: number): Marker | undefined {
-  const text = (value: unknown) => String(value ?? "").slice(0, 200);
+  const text = (value: unknown) => (typeof value === "string" ? value.slice(0, 200) : "");
   switch (line.kind) {
     case "resize":
       return { atMs, kind: "resize", text: `${line.size.cols}x${line.size.rows}` };

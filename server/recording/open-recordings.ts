@@ -2,11 +2,14 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Audit } from "../audit.ts";
+import type { RecordingId } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { type Catalogue, openCatalogue } from "./catalogue.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { openDiskReserve } from "./disk-reserve.ts";
+import { LineBuffer } from "./line-buffer.ts";
+import { reconcile } from "./reconcile.ts";
 import { openSealKey, type SealKey } from "./seal-key.ts";
 import { SessionRecorders } from "./session-recorders.ts";
 
@@ -28,11 +31,13 @@ export interface Recordings extends AsyncDisposable {
   readonly recorders: SessionRecorders;
   readonly catalogue: Catalogue;
   readonly key: SealKey;
+  /** Resolves when what a crash left behind is put right; never rejects. */
+  readonly reconciled: Promise<void>;
 }
 
 /** Throws `config`. A folder that cannot be used refuses sessions, not the start. */
 export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordings> {
-  const { data, folder, disk = realDisk, log } = need;
+  const { data, folder, disk = realDisk, log, audit } = need;
   const key = openSealKey(data);
   await using opening = new AsyncDisposableStack();
   const catalogue = opening.use(openCatalogue(join(data, "recordings.db")));
@@ -46,6 +51,16 @@ export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordi
   const reserve = openDiskReserve(folder, disk);
   reserve.fill();
   const recorders = opening.use(new SessionRecorders({ ...need, disk, reserve, catalogue, key }));
+  const stopped = new AbortController();
+  const lines = new LineBuffer(64 * 1024);
+  const isLive = (id: RecordingId) => recorders.isLive(id);
+  const done = reconcile({ folder, disk, log, audit, catalogue, key, lines, isLive }, stopped.signal).catch((error) =>
+    log.error({ err: error, folder }, "the recordings cannot be looked through"),
+  );
+  opening.defer(async () => {
+    stopped.abort();
+    await done;
+  });
   const held = opening.move();
-  return { folder, recorders, catalogue, key, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { folder, recorders, catalogue, key, reconciled: done, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

@@ -186,7 +186,7 @@ export class SessionRecorder implements Recorder {
     try {
       if (this.#gap !== undefined) writer.gap(this.#shownBytes, this.#gap.reason, undefined, this.#lastMs);
       const seal = writer.end(cause, this.#lastMs);
-      await file.append(writer.take());
+      await file.appendLater(writer.take());
       await file.sync();
       return seal;
     } catch (error) {

@@ -51,14 +51,25 @@ async function readFully(handle: FileHandle, into: Uint8Array, position: number)
   return got;
 }
 
-/** Keeps the frame it read last: most readers go on where they were. */
+/** Keeps the frames it read last: most readers go on where they were, and then the next one is on its way already. */
 async function compressedFile(handle: FileHandle, fileBytes: number): Promise<RecordingFile> {
   const table = await readSeekTable((into, position) => readFully(handle, into, position), fileBytes);
-  let kept: { readonly index: number; readonly bytes: Promise<Buffer> } | undefined;
-  const frame = (index: number) => {
-    if (kept?.index !== index) kept = { index, bytes: table.restore(index) };
-    kept.bytes.catch(() => {});
-    return kept.bytes;
+  const kept = new Map<number, Promise<Buffer>>();
+  let closed = false;
+  const restore = (index: number): Promise<Buffer> => {
+    const known = kept.get(index);
+    if (known !== undefined) return known;
+    const bytes = table.restore(index);
+    bytes.catch(() => {});
+    kept.set(index, bytes);
+    return bytes;
+  };
+  const frame = (index: number): Promise<Buffer> => {
+    const goesOn = kept.has(index) || kept.has(index - 1);
+    const bytes = restore(index);
+    if (goesOn && index + 1 < table.frames && !closed) void restore(index + 1);
+    for (const each of kept.keys()) if (each !== index && each !== index + 1) kept.delete(each);
+    return bytes;
   };
   return {
     compressed: true,
@@ -76,6 +87,11 @@ async function compressedFile(handle: FileHandle, fileBytes: number): Promise<Re
       }
       return got;
     },
-    [Symbol.asyncDispose]: () => handle.close(),
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      // What is on its way still reads the file.
+      await Promise.allSettled(kept.values());
+      await handle.close();
+    },
   };
 }

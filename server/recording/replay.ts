@@ -81,9 +81,9 @@ function shownEvent(event: CastEvent, startedAtMs: number): ReplayItem | undefin
     case "joined":
     case "left": {
       const { attachment, who, role } = event.json;
-      const id = String(attachment ?? "") as AttachmentId;
+      const id = textOf(attachment) as AttachmentId;
       const known: Role = role === "operator" ? "operator" : "watcher";
-      const attached = { id, who: { name: String(who ?? "") }, role: known, sinceMs: startedAtMs + atMs };
+      const attached = { id, who: { name: textOf(who) }, role: known, sinceMs: startedAtMs + atMs };
       return { kind: event.kind, atMs, offset, who: attached };
     }
     case "screen":
@@ -105,21 +105,25 @@ function shownEvent(event: CastEvent, startedAtMs: number): ReplayItem | undefin
   }
 }
 
+/** Nothing else is turned into text: an object may say how. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 /** A cause as a recording has it, made fit for this version; undefined for one that is not known. */
 export function recordedCauseOf(value: unknown): RecordedCause | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const cause = value as JsonObject;
-  const text = (part: unknown) => (typeof part === "string" ? part : "");
   switch (cause.kind) {
     case "exited":
       return Number.isInteger(cause.code) ? { kind: "exited", code: Number(cause.code) & 0xff } : undefined;
     case "signalled":
-      return { kind: "signalled", name: text(cause.name) };
+      return { kind: "signalled", name: textOf(cause.name) };
     case "lost":
-      return { kind: "lost", reason: text(cause.reason) };
+      return { kind: "lost", reason: textOf(cause.reason) };
     case "kicked": {
-      const by = (cause.by ?? {}) as JsonObject;
-      return { kind: "kicked", by: { name: text(by.name) }, reason: text(cause.reason) };
+      const by = (typeof cause.by === "object" && cause.by !== null ? cause.by : {}) as JsonObject;
+      return { kind: "kicked", by: { name: textOf(by.name) }, reason: textOf(cause.reason) };
     }
     case "closed": {
       const why = closedReasons.find((each) => each === cause.why) ?? "fault";

@@ -18,6 +18,7 @@ const compressed = promisify(zstdCompress);
 const decompressed = promisify(zstdDecompress);
 
 export interface SeekTable {
+  readonly frames: number;
   readonly plainBytes: number;
   /** The frame that holds this position, which must be below `plainBytes`. */
   frameAt(position: number): number;
@@ -86,6 +87,7 @@ export async function readSeekTable(read: Read, fileBytes: number): Promise<Seek
   const startOf = (frame: number) => starts[frame] ?? 0;
   const placeOf = (frame: number) => places[frame] ?? 0;
   return {
+    frames: count,
     plainBytes: startOf(count),
     startOf,
     frameAt: (position) => lastAtOrBelow(starts, count, position),

@@ -172,5 +172,6 @@ function lastHash(before: Buffer, start: number): string | undefined {
   const at = Math.max(...links.map((each) => before.lastIndexOf(each)));
   if (at < 0) return start === 0 ? "0".repeat(64) : undefined;
   const line = parseCastLine(before.subarray(at + 1, before.indexOf(0x0a, at + 1)));
-  return line?.kind === "link" || line?.kind === "seal" ? String(line.json.hash) : undefined;
+  const { hash } = line?.kind === "link" || line?.kind === "seal" ? line.json : {};
+  return typeof hash === "string" ? hash : undefined;
 }

@@ -18,8 +18,10 @@ export interface Verification {
   /** As the file itself says; undefined when it does not come to that. */
   readonly recording?: string;
   readonly session?: string;
-  /** The hash of the final seal. */
+  /** The hash of the final seal, its time and its cause, as they stand there. */
   readonly seal?: string;
+  readonly endMs?: number;
+  readonly cause?: unknown;
   readonly outputBytes: number;
 }
 
@@ -151,7 +153,7 @@ function createChain({ keyOf, sealOf }: VerifyOptions) {
     seals += 1;
     if (json.recording !== start?.recording || json.session !== start?.session || json.key !== start?.keyId)
       return wrong(position, "a seal is of another recording");
-    const key = keyOf(String(json.key));
+    const key = keyOf(start?.keyId ?? "");
     if (key === undefined) unknownKey = true;
     else if (!verifySignature(null, Buffer.from(`bartizan seal 1 ${parsed.signed}`), key, parsed.signature))
       return wrong(position, `the signature of cutting line ${cuts} does not fit`);
@@ -163,7 +165,7 @@ function createChain({ keyOf, sealOf }: VerifyOptions) {
   const found = (verdict: VerdictWord, detail: string): Verification => ({
     ...{ verdict, detail, outputBytes: out + tailBytes },
     ...(start === undefined ? {} : { recording: start.recording, session: start.session }),
-    ...(final === undefined ? {} : { seal: String(final.json.hash) }),
+    ...(final === undefined ? {} : { seal: String(final.json.hash), endMs: Number(final.json.ms), cause: final.final }),
   });
 
   return {

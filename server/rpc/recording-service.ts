@@ -13,10 +13,12 @@ import {
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
+import type { RecordingId } from "../events.ts";
 import { openRecording, readOwnHead, removeRecording } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
+import { DamagedRecording } from "../recording/damaged-recording.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
-import { readMarkers } from "../recording/markers.ts";
+import { type Marker, readMarkers } from "../recording/markers.ts";
 
 import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
@@ -77,10 +79,7 @@ export function createRecordingService(
 
     async getRecording(request, context) {
       const { info } = found(context, "list-recordings", request.id);
-      await using file = await openRecording(folder, info.id);
-      if (file === undefined) return { recording: recordingToWire(info), markers: [] };
-      const head = await readOwnHead(file, info.id, context.signal);
-      const markers = await readMarkers(file, head, context.signal);
+      const markers = await markersOf(folder, info.id, context.signal);
       return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
     },
 
@@ -194,4 +193,15 @@ async function verified(
   const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
   if (result.recording === undefined || result.recording === info.id) return result;
   return { verdict: "altered", detail: "the file is of another recording" };
+}
+
+/** None where the file is gone or damaged: the rest of what is known of it can still be told. */
+async function markersOf(folder: string, id: RecordingId, signal: AbortSignal): Promise<Marker[]> {
+  try {
+    await using file = await openRecording(folder, id);
+    return file === undefined ? [] : await readMarkers(file, await readOwnHead(file, id, signal), signal);
+  } catch (error) {
+    if (error instanceof DamagedRecording) return [];
+    throw error;
+  }
 }

@@ -27,6 +27,8 @@ import type { Screen } from "./screen.ts";
 
 /** A kick waits this long for watchers to take the last word; then it answers with how many did. */
 const toldWithinMs = 1000;
+/** Told at once, unlike all else: what waits for the disk is what it is about. */
+const stalls = "The disk of the recordings is slow: output waits until it is recorded.";
 const interruptKey = 0x03;
 const pongGapMs = 250;
 
@@ -53,11 +55,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   readonly #desk: Desk;
   readonly #ring = new Ring();
   readonly #input = new InputLane();
-  readonly #order = new RecordedOrder({
-    recorder: () => this.#recorder,
-    show: (event) => this.#show(event),
-    lost: (error) => this.#endUnrecorded(error),
-  });
+  readonly #order: RecordedOrder;
   readonly #stop = new AbortController();
   readonly #openedAtMs: number;
   readonly #openedMonotonicMs: number;
@@ -82,6 +80,13 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#openedAtMs = needs.clock.wallMs();
     this.#activeAtMs = this.#openedAtMs;
     this.#openedMonotonicMs = needs.clock.monotonicMs();
+    this.#order = new RecordedOrder({
+      clock: needs.clock,
+      recorder: () => this.#recorder,
+      show: (event) => this.#show(event),
+      lost: (error) => this.#endUnrecorded(error),
+      stalled: () => this.#desk.tell({ kind: "notice", about: "recording", text: stalls }),
+    });
     this.#desk = new Desk({
       clock: needs.clock,
       atMs: () => this.#atMs(),

@@ -1,6 +1,9 @@
 /** Recorded before shown, in one order: whatever happens in a session goes through here. */
 import type { Notice, SessionEvent } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
 import type { Recorder } from "../recording/recording.ts";
+
+const stalledMs = 2000;
 
 /** What is recorded, and then shown to those attached. */
 export type Recorded = SessionEvent | (Notice & { readonly atMs: number });
@@ -10,6 +13,9 @@ export interface RecordedOrderNeeds {
   readonly recorder: () => Recorder | undefined;
   /** Everything of the past is shown, and this is recorded. */
   readonly show: (event: Recorded) => void;
+  readonly clock: Clock;
+  /** Nothing was written for two seconds although something waits: the disk is slow. */
+  readonly stalled: () => void;
   /** This, and what follows, cannot be recorded and is not shown. */
   readonly lost: (error: unknown) => void;
 }
@@ -18,6 +24,7 @@ export class RecordedOrder {
   readonly #needs: RecordedOrderNeeds;
   /** Events that are on their way into the recording: nobody has seen them. */
   #unwritten = 0;
+  #stall: Disposable | undefined;
 
   constructor(needs: RecordedOrderNeeds) {
     this.#needs = needs;
@@ -45,6 +52,7 @@ export class RecordedOrder {
   /** The disk's writes come back in their order, and so do those who wait for none behind them. */
   async #showWritten(event: Recorded, written: Promise<void> | undefined): Promise<void> {
     this.#unwritten += 1;
+    this.#stall ??= this.#needs.clock.after(stalledMs, this.#needs.stalled);
     try {
       await written;
     } catch (error) {
@@ -52,6 +60,8 @@ export class RecordedOrder {
       return;
     } finally {
       this.#unwritten -= 1;
+      this.#stall?.[Symbol.dispose]();
+      this.#stall = this.settled ? undefined : this.#needs.clock.after(stalledMs, this.#needs.stalled);
     }
     this.#needs.show(event);
   }

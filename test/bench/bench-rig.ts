@@ -7,6 +7,7 @@ import { serverFlags } from "../../cli/hand-over.js";
 import { bearer, type Clients, createClients, openShell, type Shell } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
 import { openSshd, type Sshd } from "../support/sshd.ts";
+import type { BenchOrder } from "./bench-server.ts";
 
 export interface BenchRig extends AsyncDisposable {
   readonly sshd: Sshd;
@@ -17,14 +18,15 @@ export interface BenchRig extends AsyncDisposable {
   residentBytes(): number;
 }
 
-export async function openBenchRig(): Promise<BenchRig> {
+/** `recording: false`: the same server without its recorder. */
+export async function openBenchRig({ recording = true } = {}): Promise<BenchRig> {
   await using opening = new AsyncDisposableStack();
   const sshd = opening.use(await openSshd({ config: ["MaxStartups 500", "MaxSessions 500"] }));
   const server = opening.adopt(
     fork(new URL("./bench-server.ts", import.meta.url), [], { execArgv: [...serverFlags] }),
     stopped,
   );
-  server.send(sshd.target);
+  server.send({ target: sshd.target, recording } satisfies BenchOrder);
   const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
   const held = opening.move();
   return {

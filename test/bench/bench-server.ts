@@ -2,8 +2,16 @@
 import type { Target } from "../../server/target/target.ts";
 import { openTestBastion } from "../support/test-bastion.ts";
 
-process.once("message", async (target: Target) => {
-  const bastion = await openTestBastion({ targets: [target], config: { maxSessionsPerPrincipal: 1000 } });
+export interface BenchOrder {
+  readonly target: Target;
+  readonly recording: boolean;
+}
+
+process.once("message", async ({ target, recording }: BenchOrder) => {
+  const bastion = await openTestBastion({
+    ...{ targets: [target], config: { maxSessionsPerPrincipal: 1000 } },
+    ...(recording ? {} : { recording: false }),
+  });
   const stop = async () => {
     try {
       await bastion[Symbol.asyncDispose]();

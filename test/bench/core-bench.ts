@@ -72,17 +72,25 @@ async function benchEcho(rig: BenchRig): Promise<void> {
   row("server CPU for 500 echoes", perFiveHundred, "s", "<= 0.26 s", perFiveHundred <= 0.26);
 }
 
-async function benchFlood(rig: BenchRig): Promise<void> {
+/** A file of 50 MB, and how many bytes a terminal shows of it. */
+async function withFlood(run: (file: string, expected: number) => Promise<void>): Promise<void> {
   const file = join(tmpdir(), `bartizan-bench-${process.pid}.txt`);
   const line = "The quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n";
   writeFileSync(file, line.repeat(Math.ceil(52_428_800 / line.length)));
   try {
+    await run(file, Math.ceil(52_428_800 / line.length) * (line.length + 1));
+  } finally {
+    rmSync(file);
+  }
+}
+
+async function benchFlood(rig: BenchRig): Promise<void> {
+  await withFlood(async (file, expected) => {
     const plain: number[] = [];
     const alone: number[] = [];
     const watched: number[] = [];
     const cpuAlone: number[] = [];
     const cpuWatched: number[] = [];
-    const expected = Math.ceil(52_428_800 / line.length) * (line.length + 1);
     // The first flood on either road warms it up and is not counted.
     await flood(openSshRoad(rig.sshd), file, expected);
     await flood(await openBastionRoad(rig.clients(), rig.sshd.target.name), file, expected);
@@ -110,9 +118,7 @@ async function benchFlood(rig: BenchRig): Promise<void> {
     row("50 MB, one watcher, ratio", ratio, "x", ">= 1.0 x", ratio >= 1);
     row("server CPU for 50 MB, alone", median(cpuAlone), "s", "<= 0.62 s", median(cpuAlone) <= 0.62);
     row("server CPU for 50 MB, one watcher", median(cpuWatched), "s");
-  } finally {
-    rmSync(file);
-  }
+  });
 }
 
 async function flood(opened: Road, file: string, expected: number): Promise<{ megabytesPerSecond: number }> {
@@ -123,6 +129,50 @@ async function flood(opened: Road, file: string, expected: number): Promise<{ me
   const seconds = (performance.now() - start) / 1000;
   if (bytes < expected || bytes > expected + 200) throw new Error(`${bytes} bytes arrived, ${expected} were sent`);
   return { megabytesPerSecond: bytes / 1e6 / seconds };
+}
+
+/** What recording costs: two servers, one with its recorder and one without, turn by turn. */
+async function benchRecording(on: BenchRig): Promise<void> {
+  await using off = await openBenchRig({ recording: false });
+  const sides = [
+    { rig: on, speeds: [] as number[], cpu: [] as number[], echoMs: [] as number[] },
+    { rig: off, speeds: [] as number[], cpu: [] as number[], echoMs: [] as number[] },
+  ] as const;
+  await withFlood(async (file, expected) => {
+    for (let round = -1; round < 5; round += 1)
+      for (const { rig, speeds, cpu } of round % 2 === 0 ? sides : sides.toReversed()) {
+        const before = rig.cpuSeconds();
+        const road = await openBastionRoad(rig.clients(), rig.sshd.target.name);
+        const { megabytesPerSecond } = await flood(road, file, expected);
+        if (round < 0) continue;
+        speeds.push(megabytesPerSecond);
+        cpu.push(rig.cpuSeconds() - before);
+      }
+  });
+  await using roads = new AsyncDisposableStack();
+  const terminals: Road[] = [];
+  for (const { rig } of sides) {
+    const road = roads.use(await openBastionRoad(rig.clients(), rig.sshd.target.name));
+    await ready(road);
+    await echoes(road, 300);
+    terminals.push(road);
+  }
+  for (let round = 0; round < 10; round += 1)
+    for (const [index, { echoMs }] of sides.entries())
+      if (terminals[index] !== undefined) echoMs.push(...(await echoes(terminals[index], 200)));
+  const [recorded, plain] = sides;
+  const of = (which: "speeds" | "cpu" | "echoMs") =>
+    [quantile(recorded[which], 0.5), quantile(plain[which], 0.5)] as const;
+  const compare = (what: string, [one, other]: readonly [number, number], unit: string) => {
+    row(`${what}, recorded`, one, unit);
+    row(`${what}, not recorded`, other, unit);
+    return one / other;
+  };
+  const speed = compare("50 MB", of("speeds"), "MB/s");
+  row("50 MB, recorded, ratio", speed, "x", ">= 0.95 x", speed >= 0.95);
+  compare("server CPU for 50 MB", of("cpu"), "s");
+  const echo = compare("echo p50", of("echoMs"), "ms");
+  row("echo p50, recorded, ratio", echo, "x", "<= 1.10 x", echo <= 1.1);
 }
 
 async function drain(events: AsyncIterable<unknown>): Promise<void> {
@@ -201,7 +251,14 @@ async function benchMemory(rig: BenchRig): Promise<void> {
 }
 
 const only = process.argv.slice(2);
-const benches = { echo: benchEcho, flood: benchFlood, kick: benchKick, join: benchJoin, memory: benchMemory };
+const benches = {
+  echo: benchEcho,
+  flood: benchFlood,
+  kick: benchKick,
+  recording: benchRecording,
+  join: benchJoin,
+  memory: benchMemory,
+};
 process.stdout.write(`node ${process.version}, one sshd, one server process, loopback\n\n`);
 for (const [name, bench] of Object.entries(benches)) {
   if (only.length > 0 && !only.includes(name)) continue;

@@ -222,6 +222,22 @@ describe("the keeper", () => {
     expect(left()).toEqual(["test-3", "test-2", "test-1"]);
   });
 
+  it("lists packed recordings again when the list was lost, and packs nothing twice", async () => {
+    const info = keepLarge(1);
+    await compressRecording(folder, info.id, signal);
+    {
+      await using kept = keeper({});
+      await kept.run();
+      const { size } = statSync(recordingPaths(folder, info.id).compressed);
+      expect(catalogue.find(info.id)).toEqual({ ...info, compressed: true, fileBytes: size });
+    }
+    const before = catalogue.find(info.id);
+    catalogue.remove(info.id);
+    await using kept = keeper({});
+    await kept.run();
+    expect(catalogue.find(info.id)).toEqual(before);
+  });
+
   it("removes what is past its age or does not fit, oldest first, each with a tombstone, each hour again", async () => {
     for (let number = 1; number <= 4; number += 1) keepLarge(number);
     const old = keepLarge(5, { startedAtMs: clock.wallMs() - 9 * dayMs });

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Clients, faultOf } from "../../proto/client/index.ts";
@@ -61,7 +61,7 @@ describe.each(carriers)("recordings over %s", (over) => {
       ...{ over, targets: [memory.target], dial: memory.dial },
       principals: { alice: ["operator"], bob: ["operator"], carol: ["auditor"], root: ["admin"] },
     });
-    mkdirSync(folder(), { recursive: true });
+    await bastion.reconciled;
   });
   afterEach(() => bastion[Symbol.asyncDispose]());
 

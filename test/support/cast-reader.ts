@@ -48,7 +48,7 @@ export function readCast(path: string, publicKey: string | KeyObject): Cast {
     if (end - at > 1024 * 1024) throw new Error(`line at ${at} is too long`);
     if (final !== undefined) throw new Error("something follows the final seal");
     lines.push(line);
-    const comment = /^# bartizan (\w+) (.*)$/.exec(line);
+    const comment = /^# bartizan (\w+) (.*)$/s.exec(line);
     if (lines.length === 1) {
       if (JSON.parse(line).version !== 3) throw new Error("no header");
     } else if (comment?.[1] === "link" || comment?.[1] === "seal") {

@@ -20,7 +20,7 @@ export type Over = (typeof carriers)[number];
 
 export interface TestBastionOptions extends Partial<Omit<BastionOptions, "config" | "targets">> {
   readonly targets?: readonly Target[];
-  readonly config?: Partial<Config>;
+  readonly config?: Partial<Omit<Config, "recording">> & { readonly recording?: Partial<Config["recording"]> };
   /** What the clients' calls are carried by; "WebSocket" is the page's way, with fetch for unary calls. Default HTTP/2. */
   readonly over?: Over;
   /** Further principals by name; each gets the token "token-NAME". */
@@ -37,8 +37,9 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
 export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
   const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
   const { targets = [], principals = {}, config: changes = {}, over = "HTTP/2", ...rest } = options;
+  const usual = readConfig(undefined, { HOME: folder, XDG_STATE_HOME: join(folder, "state") });
   const config: Config = {
-    ...readConfig(undefined, { HOME: folder, XDG_STATE_HOME: join(folder, "state") }),
+    ...usual,
     listen: { host: "127.0.0.1", port: 0, names: [] },
     node: "test",
     principals: Object.entries(principals).map(([name, roles]) => ({
@@ -47,6 +48,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
       tokenSha256: digestOf(`token-${name}`).toString("hex"),
     })),
     ...changes,
+    recording: { ...usual.recording, ...changes.recording },
   };
   const clock = createCountingClock();
   const bastion = await openBastion({

@@ -36,9 +36,8 @@ export function CommandList({ use, replaying }: CommandListProps) {
   }, [commands, sought]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another command is current
   useEffect(() => {
-    const row = list.current?.querySelector("[aria-current]");
     // A list that somebody reads in does not move under his eyes.
-    if (list.current?.matches(":focus-within, :hover") === false) row?.scrollIntoView({ block: "nearest" });
+    if (list.current?.matches(":focus-within, :hover") === false) scrollTo(list.current);
   }, [current]);
 
   if (pending) return <Skeleton height={120} m="sm" role="status" aria-label={words.connection.loading} />;
@@ -92,6 +91,15 @@ export function CommandList({ use, replaying }: CommandListProps) {
       {shown.length === 0 && <Nothing title={words.past.commands.noneFit} />}
     </Stack>
   );
+}
+
+/** Brings the current row into the list's own window; the page around it stays where it is. */
+function scrollTo(list: HTMLElement): void {
+  const row = list.querySelector("[aria-current]")?.getBoundingClientRect();
+  const box = list.getBoundingClientRect();
+  if (row === undefined) return;
+  if (row.top < box.top) list.scrollTop -= box.top - row.top;
+  else if (row.bottom > box.bottom) list.scrollTop += row.bottom - box.bottom;
 }
 
 function Nothing({ title, text }: { title: string; text?: string }) {

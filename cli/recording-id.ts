@@ -1,0 +1,33 @@
+/** Finds the recording that the user means by the beginning of its id, or of its session's. */
+
+import type { Clients } from "../proto/client/clients.ts";
+import { printable } from "../proto/client/printable.ts";
+import { callTimeoutMs } from "./api.ts";
+import { Complaint } from "./complaint.ts";
+import { exitCodes } from "./exit-codes.ts";
+
+/** The newest so many are looked through. */
+const pageSize = 500;
+const wholeId = /^[0-9a-f]{32}$/;
+
+/**
+ * A whole id. A beginning that fits none is given back as it is: the server answers for it. Throws a Complaint when it
+ * fits several.
+ */
+export async function resolveRecording(clients: Clients, given: string): Promise<string> {
+  if (wholeId.test(given)) return given;
+  const { recordings } = await clients.recordings.listRecordings({ pageSize }, { timeoutMs: callTimeoutMs });
+  const fitting = recordings.filter(
+    ({ id, sessionId, node }) =>
+      id.startsWith(given) || sessionId.startsWith(given) || sessionId.startsWith(`${node}-${given}`),
+  );
+  const exact = fitting.find(({ sessionId }) => sessionId === given);
+  const [one, another] = exact === undefined ? fitting : [exact];
+  if (given === "" || one === undefined) return given;
+  if (another === undefined) return one.id;
+  throw new Complaint(
+    `"${printable(given)}" is ambiguous: it begins ${fitting.length} ids, ${printable(one.id)} and ${printable(another.id)} among them`,
+    "Give more of it.",
+    exitCodes.usage,
+  );
+}

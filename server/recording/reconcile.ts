@@ -1,0 +1,136 @@
+/** Puts right what a crash left behind: unfinished files are sealed, the list fits the files again. Run at each start. */
+import { readdir } from "node:fs/promises";
+import type { Audit, AuditEvent } from "../audit.ts";
+import type { RecordingId } from "../events.ts";
+import type { Log } from "../log.ts";
+import { readStart } from "./cast-start.ts";
+import { type CastTail, readTail } from "./cast-tail.ts";
+import { CastWriter } from "./cast-writer.ts";
+import type { Catalogue, PagePoint } from "./catalogue.ts";
+import type { Disk } from "./disk.ts";
+import type { LineBuffer } from "./line-buffer.ts";
+import type { RecordingInfo, RecordingState } from "./recording.ts";
+import { castPath, recordingIdOf } from "./recording-id.ts";
+import type { SealKey } from "./seal-key.ts";
+
+export interface ReconcileNeeds {
+  readonly folder: string;
+  readonly disk: Disk;
+  readonly log: Log;
+  readonly audit: Audit;
+  readonly catalogue: Catalogue;
+  readonly key: SealKey;
+  /** A buffer of its own: this waits between its lines. */
+  readonly lines: LineBuffer;
+  /** Its session runs: not to be touched. */
+  readonly isLive: (id: RecordingId) => boolean;
+}
+
+const headBytes = 256 * 1024;
+const firstWindowBytes = 2 * 1024 * 1024;
+const pageRows = 500;
+
+/**
+ * A torn last line is cut off, the file sealed with the cause "incomplete", and listed; one that holds no whole beginning
+ * is removed: nobody was shown anything. A file that is not listed is listed anew; a row without a file becomes "missing".
+ * One bad file stops nothing. Ends early when the signal aborts.
+ */
+export async function reconcile(need: ReconcileNeeds, signal: AbortSignal): Promise<void> {
+  const { folder, log, isLive, catalogue } = need;
+  const names = await readdir(folder);
+  const files = new Map<RecordingId, "plain" | "compressed">();
+  for (const name of names) {
+    const id = recordingIdOf(name);
+    if (id !== undefined && files.get(id) !== "plain") files.set(id, name.endsWith(".zst") ? "compressed" : "plain");
+  }
+  await markMissing(need, files, signal);
+  for (const [id, form] of files) {
+    if (signal.aborted) return;
+    const row = catalogue.find(id);
+    const settled = row !== undefined && row.state !== "live" && row.state !== "missing" && row.seal !== undefined;
+    if (form === "compressed" || settled || isLive(id)) continue;
+    try {
+      await putRight(need, id, row);
+    } catch (error) {
+      log.error({ err: error, recording: id }, "a recording cannot be put right");
+    }
+  }
+}
+
+async function markMissing(need: ReconcileNeeds, files: ReadonlyMap<string, unknown>, signal: AbortSignal) {
+  const { catalogue, isLive } = need;
+  let after: PagePoint | undefined;
+  do {
+    const page = catalogue.list({}, pageRows, after);
+    for (const { id, state } of page) {
+      if (files.has(id) || state === "missing" || isLive(id)) continue;
+      catalogue.change(id, { state: "missing" });
+      note(need, { kind: "recording-missing", recording: id });
+    }
+    after = page.length < pageRows ? undefined : page.at(-1);
+  } while (after !== undefined && !signal.aborted);
+}
+
+async function putRight(need: ReconcileNeeds, id: RecordingId, row: RecordingInfo | undefined): Promise<void> {
+  const { folder, disk, catalogue, key, log } = need;
+  const path = castPath(folder, id);
+  const fd = await disk.openOld(path);
+  try {
+    const size = await disk.size(fd);
+    const head = readStart((await disk.read(fd, 0, Math.min(size, headBytes))).toString("utf8"));
+    if (head === undefined || head.start.id !== id) {
+      if (size > headBytes || head !== undefined) throw new Error("it is no recording of this name");
+      await disk.remove(path);
+      catalogue.remove(id);
+      return;
+    }
+    const tail = await tailOf(disk, fd, size);
+    let { seal } = tail;
+    let fileBytes = size;
+    if (seal === undefined && head.key === key.id) {
+      const writer = new CastWriter(need.lines, key, head.start);
+      const { state, atMs, cause } = tail;
+      await disk.truncate(fd, state.position);
+      writer.restore(state, await disk.read(fd, state.chunkStart, state.position));
+      seal = cause === undefined ? writer.end({ kind: "incomplete" }, atMs) : writer.seal(atMs, cause);
+      const bytes = writer.take();
+      for (let at = 0; at < bytes.length; ) at += disk.writeSync(fd, bytes.subarray(at));
+      await disk.datasync(fd);
+      fileBytes = writer.state.position;
+    }
+    const cause = tail.cause ?? { kind: "incomplete" };
+    const whole: RecordingState = cause.kind === "incomplete" ? "incomplete" : "sealed";
+    const state: RecordingState = row?.state === "damaged" ? "damaged" : whole;
+    const figures = { durationMs: tail.atMs, outputBytes: tail.state.outputBytes, fileBytes, cause, state };
+    const known = { ...figures, ...(seal === undefined ? {} : { seal }) };
+    if (row === undefined) catalogue.add({ ...head.start, ...known, compressed: false, commands: 0 });
+    else catalogue.change(id, known);
+    log.info({ recording: id, session: head.start.sessionId, state, listed: row !== undefined }, "recording put right");
+    if (seal !== undefined && tail.seal === undefined)
+      note(need, {
+        kind: "recording-reconciled",
+        recording: id,
+        session: head.start.sessionId,
+        seal,
+        cause: cause.kind,
+      });
+  } finally {
+    await disk.close(fd);
+  }
+}
+
+async function tailOf(disk: Disk, fd: number, size: number): Promise<CastTail> {
+  for (let windowBytes = firstWindowBytes; ; windowBytes *= 4) {
+    const first = Math.max(0, size - windowBytes);
+    const tail = readTail(await disk.read(fd, first, size), first);
+    if (tail !== undefined) return tail;
+  }
+}
+
+function note({ audit, log }: ReconcileNeeds, event: AuditEvent): void {
+  try {
+    audit.note(event);
+  } catch (error) {
+    log.error({ err: error, kind: event.kind }, "the audit log cannot be written");
+  }
+}
