@@ -7,6 +7,8 @@ import { Redirect, Route, Switch, useLocation } from "wouter";
 import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
+import { CommandsPage } from "./pages/commands-page.tsx";
+import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import { TargetsPage } from "./pages/targets-page.tsx";
 import { Broken } from "./parts/broken.tsx";
@@ -22,6 +24,7 @@ import { createSettings } from "./terminal-settings.ts";
 // The terminal's code is loaded when the first one is shown.
 const ShellPage = lazy(async () => ({ default: (await import("./pages/shell-page.tsx")).ShellPage }));
 const WatchPage = lazy(async () => ({ default: (await import("./pages/watch-page.tsx")).WatchPage }));
+const ReplayPage = lazy(async () => ({ default: (await import("./pages/replay-page.tsx")).ReplayPage }));
 const WallPage = lazy(async () => ({ default: (await import("./pages/wall-page.tsx")).WallPage }));
 
 export function App({ api }: { api: Api }) {
@@ -106,6 +109,13 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/wall">
                       <WallPage />
                     </Route>
+                    <Route path="/replay/:id">{({ id }) => <ReplayPage id={id} />}</Route>
+                    <Route path="/commands">
+                      <CommandsPage />
+                    </Route>
+                    <Route path="/recordings">
+                      <RecordingsPage />
+                    </Route>
                     <Route>
                       <Redirect to="/" />
                     </Route>
@@ -149,6 +159,8 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/": words.nav.targets,
       "/sessions": words.nav.sessions,
       "/wall": words.nav.wall,
+      "/recordings": words.nav.recordings,
+      "/commands": words.nav.commands,
       "/shell": words.nav.shells,
     };
     const name = names[path]; // a page with a session's name gives its own

@@ -10,6 +10,7 @@ import {
   type Size,
 } from "../proto/client/index.ts";
 import { pauseFor } from "../proto/client/pause.ts";
+import type { TypedCommand } from "../proto/gen/bartizan/v1/command_pb.ts";
 import { openTerminal, type TerminalView } from "./terminal.ts";
 import type { TerminalSettings } from "./terminal-settings.ts";
 import type { ColourScheme } from "./terminal-theme.ts";
@@ -29,6 +30,8 @@ export interface ViewingState {
   readonly skippedBytes: number;
   /** The screen may differ from the operator's. */
   readonly approximate: boolean;
+  /** What the operator entered last, the newest first; at most 20. */
+  readonly commands: readonly TypedCommand[];
   /** Of the connection, from 1; only with "reconnecting". */
   readonly attempt?: number;
   /** How often the connection came back. */
@@ -62,6 +65,7 @@ export interface ViewingOptions {
 /** Listeners are told of the numbers at most this often; of everything else at once. */
 const tellMs = 250;
 const tileMs = 100;
+const mostCommands = 20;
 /** What a tile shows in one step; the server has a key frame for who reads slower than the session writes. */
 const tileBytes = 32_768; // 32 KiB
 
@@ -88,6 +92,7 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
     lagMs: 0,
     skippedBytes: 0,
     approximate: false,
+    commands: [],
     reconnections: 0,
   };
 
@@ -147,6 +152,9 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
       case "resized":
         become({ size: event.size });
         return;
+      case "command":
+        become({ commands: withCommand(state.commands, event.command) });
+        return;
       case "reconnecting":
         become({ phase: "reconnecting", attempt: event.attempt });
         return;
@@ -191,6 +199,12 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
       view[Symbol.dispose]();
     },
   };
+}
+
+/** The same number replaces what was known of it. */
+function withCommand(known: readonly TypedCommand[], command: TypedCommand): readonly TypedCommand[] {
+  const others = known.filter(({ number }) => number !== command.number);
+  return [...others, command].sort((a, b) => b.number - a.number).slice(0, mostCommands);
 }
 
 /** Hands events on ten times a second; reading waits when a step is full, so that the server sees a slow reader. */

@@ -25,7 +25,8 @@ function recording(times: readonly number[], opened: number[] = []): PlayerOptio
 }
 
 /** A player with a clock that only `pass` moves; `shown`: what was shown at which time of that clock. */
-function played(open: PlayerOptions["open"], options: Partial<PlayerOptions> = {}) {
+function played(open: PlayerOptions["open"], options: Partial<PlayerOptions> & { lateMs?: number } = {}) {
+  const { lateMs = 0, ...wishes } = options;
   let nowMs = 0;
   const timers = new Set<{ atMs: number; call: () => void }>();
   const shown: string[] = [];
@@ -39,13 +40,13 @@ function played(open: PlayerOptions["open"], options: Partial<PlayerOptions> = {
     clock: {
       nowMs: () => nowMs,
       after(ms, call) {
-        const timer = { atMs: nowMs + ms, call };
+        const timer = { atMs: nowMs + ms + lateMs, call };
         timers.add(timer);
         return () => timers.delete(timer);
       },
     },
     onState: ({ is }) => states.push(is),
-    ...options,
+    ...wishes,
   });
   const turns = async () => {
     for (let count = 0; count < 50; count += 1) await Promise.resolve();
@@ -132,6 +133,45 @@ describe("a player", () => {
     await pass(0);
     expect(take()).toEqual(["1410: key-frame 0"]);
     expect(opened).toEqual([0, 1500, 0]);
+  });
+
+  it("goes on at its own pace after a seek back out of a long wait", async () => {
+    const { player, pass, take } = played(recording([1000, 9000]));
+    await pass(3000);
+    take();
+    player.seek(400);
+    await pass(0);
+    expect(player.state.atMs).toBe(400);
+    await pass(600);
+    expect(take()).toEqual(["3000: key-frame 0", "3600: output 1000"]);
+  });
+
+  it("plays much output as fast as it came, although every timer is late", async () => {
+    const times = Array.from({ length: 1000 }, (_, at) => 10 + at);
+    const { player, pass, take } = played(recording(times), { lateMs: 4 });
+    await pass(505);
+    expect(take().at(-1)).toMatch(/output 50\d$/);
+    await pass(510);
+    expect(player.state).toMatchObject({ is: "ended", atMs: 1009 });
+  });
+
+  it("counts the time that showing takes, or the way to the server, as none", async () => {
+    const slow = Promise.withResolvers<void>();
+    const shown: number[] = [];
+    const { player, pass } = played(recording([100, 1100]), {
+      show(event) {
+        if (event.kind !== "output") return undefined;
+        shown.push(event.atMs);
+        return event.atMs === 100 ? slow.promise : undefined;
+      },
+    });
+    await pass(5000);
+    expect(player.state.atMs).toBe(100);
+    slow.resolve();
+    await pass(800);
+    expect(shown).toEqual([100]);
+    await pass(200);
+    expect(shown).toEqual([100, 1100]);
   });
 
   it("never shows two replays at once, and nothing after it was stopped", async () => {

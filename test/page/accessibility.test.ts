@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { axeCode, seriousFaults } from "../support/axe-look.ts";
 import { openBrowser, openPageRig } from "../support/browser.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { openShellOn, shows } from "../support/page-parts.ts";
@@ -13,8 +11,6 @@ beforeAll(async () => {
   browser = await openBrowser();
 });
 afterAll(() => browser[Symbol.asyncDispose]());
-
-const axeCode = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
   test("no page has a serious fault by axe-core: list, shell, sessions, kick, watch, wall, access, questions", async () => {
@@ -70,7 +66,6 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
     await page.getByRole("link", { name: "Targets" }).click();
     await page.locator('[data-target="play"]').click();
     await page.getByTestId("shell-signed-out").waitFor();
-    await until(() => page.evaluate(isStill), "what appears has appeared");
     await look("signed out");
     await page.getByLabel("Paste the link").fill(await rig.link("mallory"));
     await page.getByRole("button", { name: "Sign in" }).click();
@@ -114,24 +109,3 @@ test("what happens is said to a screen reader: the shell's output in its mode, a
     "the answer has the focus",
   );
 });
-
-/** Nothing that comes to an end is moving; a loader turns for ever. */
-function isStill(): boolean {
-  const timings = document.getAnimations().map(({ effect }) => effect?.getComputedTiming());
-  return timings.every((timing) => timing?.endTime === Number.POSITIVE_INFINITY || timing?.progress === 1);
-}
-
-async function seriousFaults(page: Page, where: string): Promise<string[]> {
-  const { violations, passes } = await page.evaluate(() => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
-    return axe.run();
-  });
-  if (passes.length < 10) throw new Error(`axe-core looked at next to nothing: ${where}`);
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) =>
-      nodes
-        .slice(0, 3)
-        .map(({ target, failureSummary }) => `${where}: ${id} at ${target.join(" ")}: ${failureSummary}`),
-    );
-}

@@ -1,5 +1,6 @@
-/** Every word the page says, in English; the shell page's own are in en-shell.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with en-shell.ts and en-replay.ts. Other languages have the same shape. */
 
+import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
 const s = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
@@ -7,12 +8,15 @@ const s = (count: number, one: string, many: string) => `${count} ${count === 1 
 export const en = {
   language: "English",
   shell: shellEn,
+  past: replayEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",
     targets: "Targets",
     sessions: "Sessions",
     wall: "Wall",
+    recordings: "Recordings",
+    commands: "Commands",
     shells: "Shells",
     menu: "Menu",
   },
@@ -119,8 +123,9 @@ export const en = {
     reopen: "Reopen",
     reopenOf: (id: string, target: string) => `Reopen ${id} on ${target}`,
     replay: "Replay",
+    replayOf: (id: string, target: string) => `Replay ${id} on ${target}`,
     commands: "Commands",
-    later: "Sessions are not recorded yet, so there is nothing to play or to search.",
+    commandsOf: (id: string, target: string) => `Commands of ${id} on ${target}`,
     endedAgo: (ago: string) => `ended ${ago} ago`,
     sortBy: (column: string) => `Sort by ${column}`,
     emptyTitle: "Nobody has a shell open",

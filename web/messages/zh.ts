@@ -1,17 +1,21 @@
-/** Every word the page says, in Chinese (simplified); the shell page's own are in zh-shell.ts. */
+/** Every word the page says, in Chinese (simplified), with zh-shell.ts and zh-replay.ts. */
 
 import type { Messages } from "./en.ts";
+import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
 
 export const zh: Messages = {
   language: "中文",
   shell: shellZh,
+  past: replayZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",
     targets: "目标",
     sessions: "会话",
     wall: "监视墙",
+    recordings: "录像",
+    commands: "命令",
     shells: "终端",
     menu: "菜单",
   },
@@ -117,8 +121,9 @@ export const zh: Messages = {
     reopen: "重新打开",
     reopenOf: (id, target) => `重新打开 ${target} 上的 ${id}`,
     replay: "回放",
+    replayOf: (id, target) => `回放 ${target} 上的 ${id}`,
     commands: "命令",
-    later: "会话尚未录制，因此没有可回放或搜索的内容。",
+    commandsOf: (id, target) => `${target} 上 ${id} 的命令`,
     endedAgo: (ago) => `${ago}前结束`,
     sortBy: (column) => `按${column}排序`,
     emptyTitle: "目前没有人打开终端",

@@ -16,6 +16,8 @@ import { FaultPanel } from "../parts/fault-panel.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { KickDialog } from "../parts/kick-dialog.tsx";
 import { useWords } from "../parts/language.tsx";
+import { lookBackPath } from "../parts/look-back.ts";
+import { NewestCommands } from "../parts/newest-commands.tsx";
 import { usePage } from "../parts/page-context.tsx";
 import { causeWords, operatorOf } from "../parts/phrases.ts";
 import { mayKick } from "../parts/rights.ts";
@@ -41,6 +43,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   const state = useViewing(box, { sessionId, label: words.watch.screen(operator, target), round, onBell: bell.ring });
   const session = listed ?? state?.session;
   const names = namesOf(session);
+  const back = session === undefined ? undefined : lookBackPath(session);
   const failed = state?.phase === "failed";
   useEffect(() => {
     document.title = `${words.watch.title(names[0], names[1])} · bartizan`;
@@ -66,6 +69,19 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
         {state !== undefined && !failed && <ViewingMarks state={state} />}
         <Box flex={1} />
         {state !== undefined && !failed && state.phase !== "ended" && <BellSwitch onSwitchedOn={bell.ring} />}
+        {back !== undefined && !failed && (
+          <Tooltip label={words.past.player.rewindHint} multiline maw={260}>
+            <Button
+              component={Link}
+              href={back}
+              size="compact-sm"
+              variant="default"
+              leftSection={<Icon name="rewind" size={14} />}
+            >
+              {words.past.player.rewind}
+            </Button>
+          </Tooltip>
+        )}
         {session !== undefined && state?.phase !== "ended" && mayKick(who, session) && (
           <Button size="compact-md" color="red" variant="light" onClick={() => setKicked(session)}>
             {words.sessions.kick}
@@ -99,6 +115,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
           <Text className="stage-note">{words.watch.reconnecting(state.attempt ?? 1)}</Text>
         )}
       </Box>
+      {state !== undefined && !failed && <NewestCommands commands={state.commands} />}
       {state?.phase === "ended" && state.cause !== undefined && <Over cause={state.cause} listed={listed} />}
       <KickDialog session={kicked} onClose={() => setKicked(undefined)} />
     </Box>

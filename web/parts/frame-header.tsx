@@ -61,6 +61,8 @@ function NavLinks({ tabs, onGo }: { tabs: number; onGo?: () => void }) {
     { to: "/", icon: "target", text: words.nav.targets },
     { to: "/sessions", icon: "sessions", text: words.nav.sessions, count: live, also: "/watch/" },
     { to: "/wall", icon: "wall", text: words.nav.wall },
+    { to: "/recordings", icon: "film", text: words.nav.recordings, also: "/replay/" },
+    { to: "/commands", icon: "prompt", text: words.nav.commands },
     ...(tabs > 0 ? [{ to: "/shell", icon: "shell" as const, text: words.nav.shells, count: tabs }] : []),
   ];
   return items.map(({ to, icon, text, count = 0, also }) => {

@@ -18,10 +18,24 @@ export function shortTimeWords(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** "640 B", "12 KB", "3.4 MB". */
+/** How long something took: "35 ms", "1.2 s", and from a minute on "3:10". */
+export function tookWords(ms: number): string {
+  return ms < 60_000 ? shortTimeWords(ms) : clockWords(ms);
+}
+
+/** As a player shows times: "0:07", "12:40", "1:02:03". */
+export function clockWords(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (part: number) => String(part).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** "640 B", "12 KB", "3.4 MB", "1.2 GB". */
 export function amountWords(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1000))} KB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 export function causeWords(words: Messages, cause: EndCause): string {
@@ -42,6 +56,6 @@ export function causeWords(words: Messages, cause: EndCause): string {
 }
 
 /** Who opened it, as text that is safe to show. */
-export function operatorOf(session: SessionInfo): string {
+export function operatorOf(session: Pick<SessionInfo, "operator">): string {
   return printable(session.operator?.name ?? "?", 100);
 }

@@ -25,6 +25,15 @@ export function mayReopen(who: Who, session: SessionInfo): boolean {
   return session.state === SessionState.DETACHED && mayOpen(who) && isOwn(who, session);
 }
 
+/** Whether the caller sees what others opened. */
+export function seesAll(who: Who): boolean {
+  return has(who, "auditor", "admin");
+}
+
+export function mayDeleteRecordings(who: Who): boolean {
+  return has(who, "admin");
+}
+
 /** Whether all watchers are told to the caller whatever the server's config hides from operators. */
 export function knowsWatchers(who: Who): boolean {
   return has(who, "auditor", "admin");

@@ -1,10 +1,11 @@
-/** What the caller may do to a session: watch, reopen, kick; and what will be there for ended ones. */
+/** What the caller may do to a session: watch, reopen, kick; and its recording, to be replayed and searched. */
 
-import { Button, Group, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Tooltip } from "@mantine/core";
 import { Link } from "wouter";
 import { printable, type SessionInfo, SessionState } from "../../proto/client/index.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
+import { lookBackPath } from "./look-back.ts";
 import { usePage } from "./page-context.tsx";
 import { mayKick, mayReopen, mayWatch } from "./rights.ts";
 
@@ -18,11 +19,38 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
   const words = useWords();
   const { who, openShell } = usePage();
   const target = printable(session.target, 80);
+  const recorded = session.recordingId !== "";
+  const back = lookBackPath(session);
+  const replay = `/replay/${encodeURIComponent(session.recordingId)}`;
   if (session.state === SessionState.ENDED) {
     return (
       <Group gap={6} wrap="nowrap" justify={justify}>
-        <Later icon="play" text={words.sessions.replay} />
-        <Later icon="list" text={words.sessions.commands} />
+        {recorded ? (
+          <>
+            <Button
+              component={Link}
+              href={replay}
+              size="compact-sm"
+              variant="light"
+              leftSection={<Icon name="play" size={15} />}
+              aria-label={words.sessions.replayOf(session.id, target)}
+            >
+              {words.sessions.replay}
+            </Button>
+            <Button
+              component={Link}
+              href={`${replay}?show=commands`}
+              size="compact-sm"
+              variant="default"
+              leftSection={<Icon name="list" size={15} />}
+              aria-label={words.sessions.commandsOf(session.id, target)}
+            >
+              {words.sessions.commands}
+            </Button>
+          </>
+        ) : (
+          <Unrecorded />
+        )}
       </Group>
     );
   }
@@ -51,6 +79,19 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
           {words.sessions.watch}
         </Button>
       )}
+      {back !== undefined && mayWatch(who, session) && (
+        <Tooltip label={words.past.player.rewindHint} multiline maw={260}>
+          <ActionIcon
+            component={Link}
+            href={back}
+            variant="subtle"
+            color="gray"
+            aria-label={words.sessions.replayOf(session.id, target)}
+          >
+            <Icon name="rewind" size={16} />
+          </ActionIcon>
+        </Tooltip>
+      )}
       {mayKick(who, session) && (
         <Button
           size="compact-sm"
@@ -66,21 +107,22 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
   );
 }
 
-/** Not there yet, and it says why: it can be focused, so that the keyboard and the screen reader find out too. */
-function Later({ icon, text }: { icon: "play" | "list"; text: string }) {
+/** It says why there is nothing: it can be focused, so that the keyboard and the screen reader find out too. */
+function Unrecorded() {
   const words = useWords();
+  const hint = words.past.recordings.unrecorded;
   return (
-    <Tooltip label={words.sessions.later} multiline maw={260} events={{ hover: true, focus: true, touch: true }}>
+    <Tooltip label={hint} multiline maw={260} events={{ hover: true, focus: true, touch: true }}>
       <Button
         size="compact-sm"
         variant="default"
         data-disabled
         aria-disabled
-        aria-label={`${text}: ${words.sessions.later}`}
-        leftSection={<Icon name={icon} size={15} />}
+        aria-label={`${words.sessions.replay}: ${hint}`}
+        leftSection={<Icon name="play" size={15} />}
         onClick={(event) => event.preventDefault()}
       >
-        {text}
+        {words.sessions.replay}
       </Button>
     </Tooltip>
   );

@@ -1,10 +1,10 @@
 /** Opens a viewing in a box for as long as a part of the page is shown, and draws that part anew when it changes. */
 
-import { useComputedColorScheme } from "@mantine/core";
 import { type RefObject, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { faultOf } from "../../proto/client/index.ts";
 import { openViewing, type Viewing, type ViewingOptions, type ViewingState } from "../viewing.ts";
 import { usePage } from "./page-context.tsx";
+import { useTerminalLook } from "./use-terminal-look.ts";
 
 export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "label" | "size" | "tile" | "onBell"> {
   /** False: nothing is opened, or what was open is closed. */
@@ -16,10 +16,8 @@ export interface UseViewingOptions extends Pick<ViewingOptions, "sessionId" | "l
 /** The state is undefined while nothing is open. */
 export function useViewing(box: RefObject<HTMLElement | null>, options: UseViewingOptions): ViewingState | undefined {
   const { sessionId, wanted = true, round = 0 } = options;
-  const { api, settings, signedOut } = usePage();
-  const page = useComputedColorScheme("dark");
-  const terminal = useSyncExternalStore(settings.subscribe, settings.get);
-  const scheme = terminal.colours === "page" ? page : terminal.colours;
+  const { api, signedOut } = usePage();
+  const { terminal, scheme } = useTerminalLook();
   const [viewing, setViewing] = useState<Viewing>();
   const [signIns, setSignIns] = useState(0);
   const refused = viewing?.state.phase === "failed" && faultOf(viewing.state.error).word === "unauthenticated";
