@@ -17,7 +17,7 @@ import { bearer, createClients } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
 import { openCatalogue } from "../../server/recording/catalogue.ts";
 import { castPath, isRecordingId, recordingIdOf } from "../../server/recording/recording-id.ts";
-import { readCast } from "../support/cast-reader.ts";
+import { castBytes, readCast } from "../support/cast-reader.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { randomFrom } from "../support/random.ts";
 import { auditOf, castFiles, onlyCast, publicKeyOf } from "../support/recordings-of.ts";
@@ -116,7 +116,7 @@ describe("a server that is killed", () => {
         }
         checked += 1;
       }
-      for (const path of fresh) rmSync(path);
+      for (const path of fresh) for (const form of [path, `${path}.zst`]) rmSync(form, { force: true });
     };
     let before: ReadonlySet<string> = new Set();
     let viewings: OperatorViewing[] = [];
@@ -124,7 +124,7 @@ describe("a server that is killed", () => {
       await using server = serve();
       const url = await server.url();
       if (viewings.length > 0) {
-        const sealed = () => castFiles(data).every((path) => readFileSync(path).includes('"final":'));
+        const sealed = () => castFiles(data).every((path) => castBytes(path).includes('"final":'));
         await until(sealed, "all files are sealed", 20_000);
         check(before, viewings);
       }
@@ -260,7 +260,7 @@ describe("the next start", () => {
     await restarted(kept.own, (catalogue) => made.every((id) => (catalogue.find(id)?.seal ?? "") !== ""));
     for (const id of made) {
       const path = castPath(join(kept.own, "recordings"), id);
-      const text = readFileSync(path, "utf8");
+      const text = castBytes(path).toString("utf8");
       // Copies keep the links of the original chain: only those cut before its first seal verify under the new name.
       if (text.split("# bartizan seal").length > 2) continue;
       const cast = readCast(path, publicKeyOf(kept.own));

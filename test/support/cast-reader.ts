@@ -1,4 +1,5 @@
 /** Reads a recording by docs/recording.md alone, sharing no code with the server: lines, output bytes, chain, seals. */
+import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 
@@ -21,10 +22,20 @@ export interface Cast {
   readonly unsealedBytes: number;
 }
 
+/** The plain bytes of `ID.cast`, whether it still lies there as it is or is packed by now. */
+export function castBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return execFileSync("zstd", ["-dcq", `${path}.zst`], { maxBuffer: 1024 ** 3 });
+  }
+}
+
 /** Throws at the first thing that is not as the page says. A torn last line is left out, as the page says. */
 export function readCast(path: string, publicKey: string | KeyObject): Cast {
   const key = typeof publicKey === "string" ? createPublicKey(publicKey) : publicKey;
-  const whole = readFileSync(path);
+  const whole = castBytes(path);
   const file = whole.subarray(0, whole.lastIndexOf(0x0a) + 1);
   const lines: string[] = [];
   const comments: { word: string; content: string }[] = [];

@@ -8,11 +8,11 @@ export function dataOf({ folder }: { readonly folder: string }): string {
   return join(folder, "state", "bartizan");
 }
 
+/** The names that recordings have while they are not packed; `castBytes` reads them either way. */
 export function castFiles(data: string): string[] {
   const folder = join(data, "recordings");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".cast"))
-    .map((name) => join(folder, name));
+  const names = readdirSync(folder).filter((name) => /\.cast(\.zst)?$/.test(name));
+  return [...new Set(names.map((name) => join(folder, name.replace(/\.zst$/, ""))))];
 }
 
 /** The one recording there is. */
