@@ -93,7 +93,8 @@ describe("a viewer", () => {
     viewer.push(ended());
     const { shown, skipped } = coverage(await taking);
     expect(shown + skipped).toBe(end());
-    expect(frames.length).toBeLessThanOrEqual(7);
+    // One at the beginning, one at the end, and ten in each second that it really took.
+    expect(frames.length).toBeLessThanOrEqual(2 + (performance.now() - start) / 100);
   });
 
   it("without a bound loses nothing however slow it is", async () => {

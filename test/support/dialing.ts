@@ -67,7 +67,7 @@ export function reader(channel: PtyChannel): Reader {
 export async function eventually(
   check: () => boolean | Promise<boolean>,
   what: string,
-  withinMs = 15_000,
+  withinMs = 30_000,
 ): Promise<void> {
   const until = performance.now() + withinMs;
   while (!(await check())) {

@@ -53,7 +53,7 @@ export async function openDropbear(): Promise<Dropbear> {
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  const until = performance.now() + 15_000;
+  const until = performance.now() + 30_000;
   while (!(await answers(port))) {
     if (child.exitCode !== null || performance.now() > until) {
       const said = readFileSync(join(folder, "log"), "utf8");

@@ -6,6 +6,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly port: number;
   /** Connections taken so far. */
   readonly taken: number;
+  /** Bytes that have come from the far sides so far. */
+  readonly returnedBytes: number;
   /** Connections whose near side is still there. */
   readonly open: number;
   /** From now on forwards nothing either way and passes no end on: a half-open connection. */
@@ -29,6 +31,7 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
   const pairs = new Set<readonly [Socket, Socket]>();
   let frozen = false;
   let taken = 0;
+  let returnedBytes = 0;
   const pump = (from: Socket, to: Socket) => {
     from.on("error", () => {});
     from.on("data", async (data) => {
@@ -52,6 +55,9 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
     pairs.add(pair);
     pump(near, far);
     pump(far, near);
+    far.on("data", (data) => {
+      returnedBytes += data.length;
+    });
     near.on("end", () => {
       if (!frozen && options.swallowFin !== true) far.end();
     });
@@ -72,6 +78,9 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
     port: (server.address() as AddressInfo).port,
     get taken() {
       return taken;
+    },
+    get returnedBytes() {
+      return returnedBytes;
     },
     get open() {
       return pairs.size;

@@ -1,5 +1,6 @@
 /** A clock that moves when the test says so; its timers fire in order. */
 import type { Clock } from "../../server/flow/clock.ts";
+import { until } from "./until.ts";
 
 export interface HeldClock extends Clock {
   /** Lets so much time pass, and fires what is due. */
@@ -33,4 +34,19 @@ export function createHeldClock(startMs = 1_000_000): HeldClock {
       nowMs = untilMs;
     },
   };
+}
+
+/** Lets time pass in small steps until the promise settles, however long that really takes. Gives back how much passed. */
+export async function passUntilSettled(clock: HeldClock, promise: PromiseLike<unknown>): Promise<number> {
+  const startMs = clock.monotonicMs();
+  let settled = false;
+  const done = () => {
+    settled = true;
+  };
+  promise.then(done, done);
+  await until(() => {
+    if (!settled) clock.pass(20);
+    return settled;
+  }, "it settles as time passes");
+  return clock.monotonicMs() - startMs;
 }

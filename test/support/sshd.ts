@@ -142,7 +142,7 @@ export async function openSshd(options: SshdOptions = {}): Promise<Sshd> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const until = performance.now() + 15_000;
+    const until = performance.now() + 30_000;
     while (!(await answers(port))) {
       if (child.exitCode !== null || performance.now() > until) {
         throw new Error(`sshd did not start:\n${readLog()}`);
