@@ -8,6 +8,7 @@ import { openBrowser, openPageRig, type PageRig } from "../support/browser.ts";
 import { openShellOn, shellIsOpen, shows, typeLine } from "../support/page-parts.ts";
 import { openSshd } from "../support/sshd.ts";
 import { until } from "../support/until.ts";
+import { operate } from "../support/viewing.ts";
 
 const folder = "docs/images";
 const size = { cols: 100, rows: 28 };
@@ -89,6 +90,7 @@ await until(
   "all tiles are live",
 );
 await draw(wall, "wall");
+await wall.close();
 
 await chen.getByRole("link", { name: "Targets" }).click();
 await chen.locator('[data-target="new-host"]').click();
@@ -109,6 +111,23 @@ await typeLine(phone, prompt("chen", "db-1"));
 await typeLine(phone, "clear; df -h / | tail -n 1; uptime -p");
 await shows(phone, /^up /);
 await draw(phone, "phone");
+
+await recordWork(rig, sam);
+await sam.getByRole("link", { name: "Recordings" }).click();
+await until(async () => (await sam.getByTestId("recording").count()) > 6, "the recordings are listed");
+await draw(sam, "recordings");
+await sam.getByRole("link", { name: "Replay ada on web-2" }).click();
+await shows(sam, "serves");
+await sam.getByTestId("play").click();
+await sam.getByTestId("mark").first().waitFor();
+await sam.getByRole("tab", { name: /^Events/ }).click();
+await draw(sam, "replay");
+const replayed = new URL(sam.url()).pathname;
+await phone.evaluate((path) => history.pushState(null, "", path), `${replayed}?at=3000`);
+await phone.reload();
+await shows(phone, "uptime");
+await phone.getByTestId("play").tap();
+await draw(phone, "replay-phone");
 
 const stranger = await rig.open({ at: rig.bastion.url, colorScheme: "light", viewport: { width: 900, height: 560 } });
 await stranger.getByRole("heading", { name: "Open this page by its link" }).waitFor();
@@ -154,6 +173,31 @@ async function openWork(
       await over.catch(() => {});
     },
   };
+}
+
+/** A shell that somebody looks at, works in for a while, and leaves: a recording with something to see and to mark. */
+async function recordWork({ bastion }: PageRig, watcher: Page): Promise<void> {
+  const shell = operate(bastion.clients("token-ada"), "web-2", { size });
+  const { session } = await shell.started();
+  const lines: readonly (readonly [command: string, sign: string])[] = [
+    [`${prompt("ada", "web-2")}; cd ${sshd.folder}; clear`, "ada@web-2"],
+    ["uptime -p", "up "],
+    ["ls -l --color=always deploy.ts", "deploy.ts"],
+    ["grep -n await deploy.ts", "await release.start"],
+    ['for zone in eu us; do echo "$zone: 2.14.0 serves"; sleep 1; done', "us: 2.14.0 serves"],
+    ["cat missing.ts", "No such file"],
+  ];
+  await watcher.goto(`${bastion.url}/watch/${session.id}`);
+  await watcher.getByTestId("live").waitFor();
+  for (const [command, sign] of lines) {
+    const before = shell.bytes().length;
+    await shell.type(`${command}\n`);
+    await until(() => shell.bytes().subarray(before).toString().replace(command, "").includes(sign), sign);
+    await new Promise((resolve) => setTimeout(resolve, 1500)); // a person reads
+  }
+  shell.shell.resize({ cols: 110, rows: 30 });
+  await shell.type("exit\n");
+  await shell.ended();
 }
 
 function exampleCode(): string {

@@ -10,6 +10,7 @@ import { DeleteRecordingDialog } from "../parts/delete-recording-dialog.tsx";
 import { DownloadMark } from "../parts/download-mark.tsx";
 import { FaultPanel } from "../parts/fault-panel.tsx";
 import { useWords } from "../parts/language.tsx";
+import { NowProvider } from "../parts/now.tsx";
 import { usePage } from "../parts/page-context.tsx";
 import { isNarrowed, labelsOf, type PastFilter, timeRange } from "../parts/past-filter.ts";
 import { PastFilters } from "../parts/past-filters.tsx";
@@ -47,14 +48,17 @@ export function RecordingsPage() {
         {list.isPending && <Loading />}
         {list.isError && list.data === undefined && <FaultPanel error={list.error} retry={() => void list.refetch()} />}
         {list.data !== undefined && recordings.length === 0 && <Nothing filter={filters.filter} />}
-        {recordings.length > 0 &&
-          (wide ? (
-            <Paper withBorder style={{ overflow: "auto" }}>
-              <RecordingTable recordings={recordings} {...acts} />
-            </Paper>
-          ) : (
-            <RecordingCards recordings={recordings} {...acts} />
-          ))}
+        {recordings.length > 0 && (
+          <NowProvider>
+            {wide ? (
+              <Paper withBorder style={{ overflow: "auto" }}>
+                <RecordingTable recordings={recordings} {...acts} />
+              </Paper>
+            ) : (
+              <RecordingCards recordings={recordings} {...acts} />
+            )}
+          </NowProvider>
+        )}
         {list.hasNextPage && (
           <Center>
             <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>

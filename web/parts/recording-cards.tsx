@@ -4,9 +4,9 @@ import { Card, Group, Stack, Text } from "@mantine/core";
 import { printable } from "../../proto/client/index.ts";
 import { startedAtMs } from "../recording-facts.ts";
 import { useWords } from "./language.tsx";
-import { amountWords, clockWords, operatorOf } from "./phrases.ts";
+import { operatorOf } from "./phrases.ts";
 import { RecordingActions } from "./recording-actions.tsx";
-import { RecordedCause, RecordingStateMark } from "./recording-marks.tsx";
+import { fileWords, RecordedCause, RecordedTime, RecordingStateMark } from "./recording-marks.tsx";
 import type { RecordingTableProps } from "./recording-table.tsx";
 import { When } from "./when.tsx";
 
@@ -34,7 +34,9 @@ export function RecordingCards({ recordings, ...acts }: RecordingTableProps) {
             <RecordedCause recording={recording} />
             <Text size="sm" c="dimmed">
               <When atMs={startedAtMs(recording)} />
-              {` · ${clockWords(Number(recording.durationMs))} · ${amountWords(Number(recording.fileBytes))}`}
+              {" · "}
+              <RecordedTime recording={recording} />
+              {` · ${fileWords(recording)}`}
               {recording.commands > 0 && ` · ${words.past.commands.count(recording.commands)}`}
             </Text>
             <RecordingActions recording={recording} {...acts} />

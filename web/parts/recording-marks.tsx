@@ -4,9 +4,10 @@ import { Badge, Text, Tooltip } from "@mantine/core";
 import { endCause } from "../../proto/client/index.ts";
 import type { Recording } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import type { Messages } from "../messages/en.ts";
-import { type RecordingStateWord, stateWordOf } from "../recording-facts.ts";
+import { type RecordingStateWord, startedAtMs, stateWordOf } from "../recording-facts.ts";
 import { useWords } from "./language.tsx";
-import { causeWords } from "./phrases.ts";
+import { Age } from "./now.tsx";
+import { amountWords, causeWords, clockWords } from "./phrases.ts";
 
 const colors: Readonly<Record<RecordingStateWord, string>> = {
   live: "red.9",
@@ -34,6 +35,17 @@ export function RecordingStateMark({ recording }: { recording: Recording }) {
       </Badge>
     </Tooltip>
   );
+}
+
+/** How long it is; of a session that runs, how long that has been going. Needs a NowProvider. */
+export function RecordedTime({ recording }: { recording: Recording }) {
+  if (stateWordOf(recording) === "live") return <Age sinceMs={startedAtMs(recording)} />;
+  return clockWords(Number(recording.durationMs));
+}
+
+/** The file's size; a dash while it grows. */
+export function fileWords(recording: Recording): string {
+  return stateWordOf(recording) === "live" ? "–" : amountWords(Number(recording.fileBytes));
 }
 
 /** How the session ended; nothing while it runs. */

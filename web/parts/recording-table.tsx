@@ -7,9 +7,9 @@ import type { Recording } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { startedAtMs } from "../recording-facts.ts";
 import { useWords } from "./language.tsx";
 import { usePage } from "./page-context.tsx";
-import { amountWords, clockWords, operatorOf } from "./phrases.ts";
+import { operatorOf } from "./phrases.ts";
 import { RecordingActions, type RecordingActs } from "./recording-actions.tsx";
-import { RecordedCause, RecordingStateMark } from "./recording-marks.tsx";
+import { fileWords, RecordedCause, RecordedTime, RecordingStateMark } from "./recording-marks.tsx";
 import { When } from "./when.tsx";
 
 export interface RecordingTableProps extends RecordingActs {
@@ -73,10 +73,10 @@ const Row = memo(function Row({ recording, ...acts }: { recording: Recording } &
         </Group>
       </Table.Td>
       <Table.Td ta="end" className="figures">
-        {clockWords(Number(recording.durationMs))}
+        <RecordedTime recording={recording} />
       </Table.Td>
       <Table.Td ta="end" className="figures">
-        {amountWords(Number(recording.fileBytes))}
+        {fileWords(recording)}
       </Table.Td>
       <Table.Td ta="end" className="figures">
         {recording.commands}
