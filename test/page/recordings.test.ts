@@ -39,7 +39,7 @@ describe("the recordings", () => {
       const odd = number % 10 === 3;
       const start = odd ? { target: "db1", operator: "bob", labels: { team: "data" } } : {};
       const info = odd ? ({ cause: { kind: "kicked", by: { name: "x" }, reason: "y" } } as const) : {};
-      keepRecording(rig.bastion, number, (maker) => maker.output("x", 1000 * number), { start, info });
+      await keepRecording(rig.bastion, number, (maker) => maker.output("x", 1000 * number), { start, info });
     }
     const page = await rig.open({ as: "aud" });
     await page.getByRole("link", { name: "Recordings" }).click();
@@ -83,8 +83,8 @@ describe("the recordings", () => {
   test("show a session while it runs and its seal as soon as it ends; its verdict is told for what it is", async () => {
     const { rig, pty } = await openRig();
     await using _rig = rig;
-    const unsigned = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 2));
-    const missing = keepRecording(rig.bastion, 2, (maker) => ticks(maker, 2), { info: { state: "missing" } });
+    const unsigned = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 2));
+    const missing = await keepRecording(rig.bastion, 2, (maker) => ticks(maker, 2), { info: { state: "missing" } });
     const operator = await rig.open({ as: "alice" });
     const page = await rig.open({ as: "aud" });
     await page.getByRole("link", { name: "Recordings" }).click();
@@ -103,7 +103,7 @@ describe("the recordings", () => {
       await verdict.waitFor({ state: "detached" });
       return told;
     };
-    expect(await verify(live)).toBe("live");
+    await until(async () => (await verify(live)) === "live", "what was shown is sealed so far");
     pty().exit({ kind: "exited", code: 0 });
     await live.locator('[data-state="sealed"]').waitFor();
     expect(await verify(live)).toBe("complete");
@@ -116,7 +116,7 @@ describe("the recordings", () => {
   test("are downloaded as the very file, and for older players", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 400, 3000));
+    const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 400, 3000));
     const page = await rig.open({ as: "aud" });
     await page.getByRole("link", { name: "Recordings" }).click();
     for (const [item, format, name] of [
@@ -154,7 +154,7 @@ describe("the commands", () => {
   test("beside a replay say how they ended and lead to their moment; the one that runs is marked", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60));
+    const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60));
     const page = await rig.open({ as: "aud" });
     const asked = await stubCommands(page, () => ({ commands }));
     await page.locator('[data-target="play"]').waitFor();
@@ -179,7 +179,7 @@ describe("the commands", () => {
   test("of all sessions are found by words, operator and target, and lead into the replay at their moment", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60));
+    await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60));
     const page = await rig.open({ as: "aud" });
     const asked = await stubCommands(page, ({ text, pageToken, target }) => {
       if (target === "none") return { commands: [] };
@@ -207,7 +207,9 @@ describe("the commands", () => {
 test("on a phone lists, replay and commands fit the window and work by touch", async () => {
   const { rig } = await openRig();
   await using _rig = rig;
-  const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60), { start: { size: { cols: 160, rows: 50 } } });
+  const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 60), {
+    start: { size: { cols: 160, rows: 50 } },
+  });
   const page = await rig.open({ as: "aud", viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true });
   await stubCommands(page, () => ({ commands }));
   const fits = async (where: string) =>
@@ -233,7 +235,7 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
   test("no page of the past has a serious fault by axe-core", { timeout: 90_000 }, async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(
+    const id = await keepRecording(
       rig.bastion,
       1,
       (maker) => {
@@ -244,7 +246,7 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
       },
       { info: { state: "damaged" } },
     );
-    keepRecording(rig.bastion, 2, (maker) => ticks(maker, 2), { info: { state: "missing" } });
+    await keepRecording(rig.bastion, 2, (maker) => ticks(maker, 2), { info: { state: "missing" } });
     const page = await rig.open({ as: "boss", colorScheme, script: axeCode });
     await stubCommands(page, () => ({ commands }));
     const found: string[] = [];

@@ -82,7 +82,7 @@ describe("seeking", () => {
   test("back and forth by keys, click and drag shows the exact screen, far into a long recording too", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 600, 4000));
+    const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 600, 4000));
     const page = await rig.open({ as: "aud" });
     await goTo(page, `/replay/${id}?at=300000`);
     await shows(page, "tick 300;");
@@ -121,7 +121,7 @@ describe("seeking", () => {
     const { rig } = await openRig();
     await using _rig = rig;
     const kicked = { kind: "kicked", by: { name: "boss" }, reason: "enough <b>now</b>" } as const;
-    const id = keepRecording(
+    const id = await keepRecording(
       rig.bastion,
       1,
       (maker) => {
@@ -164,7 +164,7 @@ describe("the pace", () => {
   test("is the one chosen: sixteen times as fast, and without the time in which nothing happens", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => {
+    const id = await keepRecording(rig.bastion, 1, (maker) => {
       maker.output("first;", 100);
       maker.output("\r\nafter a minute;", 60_100);
       maker.output("\r\nafter an hour;", 3_660_100);
@@ -186,7 +186,7 @@ describe("the pace", () => {
   test("of a paused replay is none: nothing more is read than the connection holds", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 1000, 8000));
+    const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 1000, 8000));
     const page = await rig.open({
       as: "aud",
       script: `globalThis.heardBytes = 0;
@@ -241,6 +241,9 @@ describe("a session that runs", () => {
       .getByTestId("session")
       .getByRole("link", { name: /^Replay/ })
       .click();
+    // It begins ten seconds before the newest output; the end is there at once.
+    await page.getByTestId("timeline").waitFor();
+    await page.keyboard.press("End");
     await shows(page, "live words");
     pty().exit({ kind: "exited", code: 0 });
     await page.getByRole("link", { name: "Return to live" }).waitFor({ state: "detached" });
@@ -252,7 +255,7 @@ describe("what was recorded", () => {
   test("of others is not there for an operator, and what is deleted is there for nobody", async () => {
     const { rig } = await openRig();
     await using _rig = rig;
-    const id = keepRecording(rig.bastion, 1, (maker) => ticks(maker, 3));
+    const id = await keepRecording(rig.bastion, 1, (maker) => ticks(maker, 3));
     const bob = await rig.open({ as: "bob" });
     for (const path of [`/replay/${id}`, "/replay/nothing", "/replay/..%2f..%2fetc"]) {
       await goTo(bob, path);

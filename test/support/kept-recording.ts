@@ -9,12 +9,14 @@ import type { TestBastion } from "./test-bastion.ts";
 const key = makeKey();
 
 /** `make` writes what was shown; the end is an exit with 0 unless it brings its own. Gives back the recording's id. */
-export function keepRecording(
+export async function keepRecording(
   bastion: TestBastion,
   number: number,
   make: (maker: CastMaker) => void,
   changes: { readonly start?: Partial<MakerStart>; readonly info?: Partial<RecordingInfo> } = {},
-): string {
+): Promise<string> {
+  // What a start finds in the folder and not in the list, or the other way round, it puts right.
+  await bastion.reconciled;
   const start = startFor(number, changes.start);
   const maker = makeCast(start, key);
   make(maker);

@@ -75,6 +75,7 @@ export const replayEn = {
     verdicts: {
       complete: "Complete and unaltered",
       live: "Unaltered so far; the session still runs",
+      fresh: "Not sealed yet; the session has only begun",
       incomplete: "Incomplete: there is no final seal",
       gap: "Sealed, but output is missing in between",
       altered: "Altered: this is not what was written",
@@ -85,6 +86,7 @@ export const replayEn = {
     meanings: {
       complete: "Every byte is what the bastion wrote, from the first to the final seal, signed with this node's key.",
       live: "What is there fits its hashes and signatures. A final seal comes when the session ends.",
+      fresh: "The first seal comes within a second of the first output. Until then nothing proves what is there.",
       incomplete: "The server died before the session ended. What is there fits its hashes and signatures, to its end.",
       gap: "The recorder failed for a while and said so in the file. The rest fits its hashes and signatures.",
       altered: "Somebody or something changed the file after it was written. Do not rely on what it shows.",

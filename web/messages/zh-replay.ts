@@ -75,6 +75,7 @@ export const replayZh: Messages["past"] = {
     verdicts: {
       complete: "完整且未被更改",
       live: "到目前为止未被更改；会话仍在运行",
+      fresh: "尚未签封；会话刚刚开始",
       incomplete: "不完整：没有最终封印",
       gap: "已封存，但中间缺少输出",
       altered: "已被更改：这不是当时写入的内容",
@@ -85,6 +86,7 @@ export const replayZh: Messages["past"] = {
     meanings: {
       complete: "从第一个字节到最终封印，每个字节都是堡垒机写入的，并由此节点的密钥签名。",
       live: "现有内容与其哈希和签名相符。会话结束时会有最终封印。",
+      fresh: "首次输出后一秒内会有第一个封印。在此之前，没有什么能证明现有内容。",
       incomplete: "服务器在会话结束前崩溃。现有内容直到末尾都与其哈希和签名相符。",
       gap: "录制曾中断一段时间，并已在文件中说明。其余部分与其哈希和签名相符。",
       altered: "文件在写入之后被更改。请不要相信它显示的内容。",

@@ -78,11 +78,21 @@ function Verifying({ recording, onClose }: { recording: Recording; onClose(): vo
   );
 }
 
-type VerdictWord = "complete" | "live" | "incomplete" | "gap" | "altered" | "unsigned" | "missing" | "unknown";
+type VerdictWord =
+  | "complete"
+  | "live"
+  | "fresh"
+  | "incomplete"
+  | "gap"
+  | "altered"
+  | "unsigned"
+  | "missing"
+  | "unknown";
 
 const looks: Readonly<Record<VerdictWord, { color: string; icon: IconName }>> = {
   complete: { color: "teal", icon: "seal" },
   live: { color: "teal", icon: "seal" },
+  fresh: { color: "cyan", icon: "seal" },
   incomplete: { color: "orange", icon: "alert" },
   gap: { color: "orange", icon: "alert" },
   altered: { color: "red", icon: "alert" },
@@ -136,7 +146,8 @@ function wordOf(verdict: Verdict, recording: Recording): VerdictWord {
     case Verdict.ALTERED:
       return "altered";
     case Verdict.UNSIGNED:
-      return "unsigned";
+      // The first seal comes within a second of the first output.
+      return stateWordOf(recording) === "live" ? "fresh" : "unsigned";
     case Verdict.MISSING:
       return "missing";
     default:
