@@ -29,7 +29,7 @@ export function blankKeyFrame(): Uint8Array {
  * The viewport of both buffers and every mode that later output depends on. Contains nothing that a terminal answers
  * (setting 1004 makes a focused terminal send one report: clients are mute until the frame is parsed). `tail`: the
  * unfinished sequence or character at the cut. Not kept: the wrap flag of the first row, titles beyond 2048 characters,
- * saved state of the alternate screen while it is not shown.
+ * and what a resize has left outside the screen (a saved cursor, tab stops, cells of the alternate screen).
  */
 export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours, tail: Uint8Array): Uint8Array {
   const out: string[] = [head, titles(core._inputHandler._windowTitle, core._inputHandler._iconName)];
@@ -37,9 +37,18 @@ export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours
   for (const [index, spec] of colours.dynamic) out.push(`\x1b]${index};${spec}\x1b\\`);
   const pen = createPen(core, out);
   const { normal, alt, active } = core.buffers;
+  if (active !== alt && hasSaved(alt)) {
+    // xterm.js clears all of a screen that is left, except for its saved cursor: DECRC finds it at the next visit.
+    out.push("\x1b[?1047h");
+    writeSaved(core, alt, names, pen, out);
+    pen.reset();
+    out.push("\x1b[?1047l\x1b[H");
+  }
   writeBuffer(core, normal, names, pen, out);
   if (active === alt) {
     pen.reset();
+    // A resize keeps the rows around the cursor of the screen behind, too.
+    out.push(`\x1b[${normal.y + 1}H`);
     // 1047, not 1049: the normal screen's saved cursor is in place already. Some terminals do not clear it on entry.
     out.push("\x1b[?1047h\x1b[H\x1b[2J");
     writeBuffer(core, alt, names, pen, out);
@@ -55,8 +64,13 @@ function titles(title: string, icon: string): string {
   return `\x1b]2;${safe(title)}\x1b\\\x1b]1;${safe(icon)}\x1b\\`;
 }
 
-/** Cells, tab stops, saved cursor and scroll region of one buffer; leaves the cursor anywhere. */
+/** Saved cursor, cells, tab stops and scroll region of one buffer, onto a blank one; leaves the cursor anywhere. */
 function writeBuffer(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, out: string[]): void {
+  if (hasSaved(buffer)) {
+    writeSaved(core, buffer, names, pen, out);
+    pen.reset();
+    out.push("\x1b[H");
+  }
   writeRows(core, buffer, pen, out);
   const stops: number[] = [];
   let usual = true;
@@ -65,16 +79,31 @@ function writeBuffer(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, 
     if ((buffer.tabs[x] === true) !== (x % 8 === 0)) usual = false;
   }
   if (!usual) out.push("\x1b[3g", ...stops.map((x) => `\x1b[1;${x + 1}H\x1bH`));
-  const { savedX, savedY, savedCurAttrData: saved, savedCharset } = buffer;
-  if (savedX !== 0 || savedY !== 0 || saved.fg !== 0 || saved.bg !== 0 || savedCharset !== undefined) {
-    const y = Math.min(Math.max(savedY - buffer.ybase, 0), core.rows - 1);
-    out.push(`\x1b[${y + 1};${Math.min(savedX, core.cols - 1) + 1}H`);
-    pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
-    const name = names.get(savedCharset) ?? "B";
-    out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
-  }
   if (buffer.scrollTop !== 0 || buffer.scrollBottom !== core.rows - 1) {
     out.push(`\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`);
+  }
+}
+
+function hasSaved({ savedX, savedY, savedCurAttrData: { fg, bg }, savedCharset }: Buffer): boolean {
+  return savedX !== 0 || savedY !== 0 || fg !== 0 || bg !== 0 || savedCharset !== undefined;
+}
+
+/** Expects a blank screen without a region, and leaves it blank; moves the cursor and the pen. */
+function writeSaved(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, out: string[]): void {
+  const { savedX, savedY, savedCurAttrData: saved, savedCharset } = buffer;
+  const y = Math.min(Math.max(savedY - buffer.ybase, 0), core.rows - 1);
+  const edge = core.cols - 1;
+  const goTo = (x: number) => out.push(`\x1b[${y + 1};${x + 1}H`);
+  goTo(Math.min(savedX, edge));
+  pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
+  // Saved past the last column: DECRC comes back to the last one, but in a wider terminal to this one.
+  if (savedX > edge) out.push(" ");
+  const name = names.get(savedCharset) ?? "B";
+  out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
+  if (savedX > edge) {
+    goTo(edge);
+    pen.reset();
+    out.push("\x1b[X");
   }
 }
 

@@ -133,6 +133,56 @@ describe("each kind of state survives", () => {
     });
   }
 
+  // Minimal cases of what random floods found: output before the key frame, output after it.
+  const returns: Record<string, readonly [string, string]> = {
+    "the alternate screen's saved cursor, for the next visit": [
+      "\x1b[?1049h\x1b[3;9H\x1b7\x1b[?1049l",
+      "\x1b[?1049h\x1b8x",
+    ],
+    "the alternate screen's saved pen and character set, for the next visit": [
+      "\x1b[?1049h\x1b[31;42m\x1b(0\x1b7\x1b(B\x1b[m\x1b[?1049lleft",
+      "\x1b[?1047h\x1b8q\r\n\n\n\n\n\n",
+    ],
+    "both saved cursors, each on its own screen": [
+      "\x1b[?1047h\x1b[5;5H\x1b7\x1b[?1047l\x1b[2;2H\x1b7\x1b[H",
+      "\x1b8n\x1b[?1047h\x1b8a",
+    ],
+  };
+  for (const [name, [before, after]] of Object.entries(returns)) {
+    test(name, () => {
+      const whole = terminalFrom(new TextEncoder().encode(before), size);
+      const restored = terminalFrom(frameAfter(new TextEncoder().encode(before), size), size);
+      expect(stateOf(restored)).toEqual(stateOf(whole));
+      feed(whole, after);
+      feed(restored, after);
+      expect(stateOf(restored)).toEqual(stateOf(whole));
+    });
+  }
+
+  const resized: Record<string, readonly [string, { cols: number; rows: number }, string]> = {
+    "the row of the cursor behind the alternate screen, for a smaller terminal": [
+      "1\r\n2\r\n3\r\n4\x1b[2;1H\x1b[?1047h\x1b[6;1H",
+      { cols: 20, rows: 3 },
+      "\x1b[?1047l",
+    ],
+    "a cursor saved past the last column, for a wider terminal": [
+      "01234567890123456789\x1b7\x1b[H",
+      { cols: 30, rows: 6 },
+      "\x1b8x",
+    ],
+  };
+  for (const [name, [before, to, after]] of Object.entries(resized)) {
+    test(name, () => {
+      const whole = terminalFrom(new TextEncoder().encode(before), size);
+      const restored = terminalFrom(frameAfter(new TextEncoder().encode(before), size), size);
+      for (const each of [whole, restored]) {
+        each.resize(to.cols, to.rows);
+        feed(each, after);
+      }
+      expect(stateOf(restored)).toEqual(stateOf(whole));
+    });
+  }
+
   test("an unfinished character", () => {
     const bytes = new TextEncoder().encode("漢字").subarray(0, 5);
     const restored = terminalFrom(frameAfter(bytes, size), size);

@@ -11,7 +11,10 @@ export interface TerminalState {
   readonly normal: readonly string[];
   readonly alternate: readonly string[];
   readonly wraps: string;
+  /** Of the normal screen's cursor behind the alternate one: a resize keeps the rows around it. */
+  readonly rowBehind: number | undefined;
   readonly cursor: string;
+  /** Of both screens: the alternate one's outlives a visit to the normal one. */
   readonly saved: string;
   readonly pen: string;
   readonly charsets: string;
@@ -46,8 +49,9 @@ export function stateOf(terminal: object): TerminalState {
     normal: cellsOf(core, normal),
     alternate: active === alt ? cellsOf(core, alt) : [],
     wraps: shown.map((b) => wrapsOf(core, b)).join(" "),
+    rowBehind: active === alt ? normal.y : undefined,
     cursor: `${Math.min(active.x, core.cols)},${active.y}${handler._parser.precedingJoinState === 0 ? "" : " printed"}`,
-    saved: shown.map(savedOf).join(" | "),
+    saved: [normal, alt].map(savedOf).join(" | "),
     pen: `${lookOf(pen.fg, pen.bg, pen.extended._ext)} ${linkOf(core, pen.bg & extendedFlag ? pen.extended.urlId : 0)}`,
     charsets: `${glevel} ${setName(charset)} ${[0, 1, 2, 3].map((g) => setName(_charsets[g])).join(" ")}`,
     tabs: shown.map(tabsOf).join(" "),
