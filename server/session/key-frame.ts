@@ -28,8 +28,7 @@ export function blankKeyFrame(): Uint8Array {
 /**
  * The viewport of both buffers and every mode that later output depends on. Contains nothing that a terminal answers
  * (setting 1004 makes a focused terminal send one report: clients are mute until the frame is parsed). `tail`: the
- * unfinished sequence or character at the cut. Not kept: the wrap flag of the first row, titles beyond 2048 characters,
- * saved state of the alternate screen while it is not shown.
+ * unfinished sequence or character at the cut. Not kept: the wrap flag of the first row, titles beyond 2048 characters.
  */
 export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours, tail: Uint8Array): Uint8Array {
   const out: string[] = [head, titles(core._inputHandler._windowTitle, core._inputHandler._iconName)];
@@ -43,6 +42,11 @@ export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours
     // 1047, not 1049: the normal screen's saved cursor is in place already. Some terminals do not clear it on entry.
     out.push("\x1b[?1047h\x1b[H\x1b[2J");
     writeBuffer(core, alt, names, pen, out);
+  } else if (hasSaved(alt)) {
+    // A program that comes back to the alternate screen finds there what it once saved there.
+    out.push("\x1b[?1047h");
+    writeSaved(core, alt, names, pen, out);
+    out.push("\x1b[?1047l");
   }
   writeModes(core, out);
   writeEnd(core, names, pen, out);
@@ -65,17 +69,24 @@ function writeBuffer(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, 
     if ((buffer.tabs[x] === true) !== (x % 8 === 0)) usual = false;
   }
   if (!usual) out.push("\x1b[3g", ...stops.map((x) => `\x1b[1;${x + 1}H\x1bH`));
-  const { savedX, savedY, savedCurAttrData: saved, savedCharset } = buffer;
-  if (savedX !== 0 || savedY !== 0 || saved.fg !== 0 || saved.bg !== 0 || savedCharset !== undefined) {
-    const y = Math.min(Math.max(savedY - buffer.ybase, 0), core.rows - 1);
-    out.push(`\x1b[${y + 1};${Math.min(savedX, core.cols - 1) + 1}H`);
-    pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
-    const name = names.get(savedCharset) ?? "B";
-    out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
-  }
+  if (hasSaved(buffer)) writeSaved(core, buffer, names, pen, out);
   if (buffer.scrollTop !== 0 || buffer.scrollBottom !== core.rows - 1) {
     out.push(`\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`);
   }
+}
+
+function hasSaved({ savedX, savedY, savedCurAttrData: saved, savedCharset }: Buffer): boolean {
+  return savedX !== 0 || savedY !== 0 || saved.fg !== 0 || saved.bg !== 0 || savedCharset !== undefined;
+}
+
+/** DECSC in the buffer that is shown; leaves the cursor anywhere. */
+function writeSaved(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, out: string[]): void {
+  const { savedX, savedY, savedCurAttrData: saved, savedCharset } = buffer;
+  const y = Math.min(Math.max(savedY - buffer.ybase, 0), core.rows - 1);
+  out.push(`\x1b[${y + 1};${Math.min(savedX, core.cols - 1) + 1}H`);
+  pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
+  const name = names.get(savedCharset) ?? "B";
+  out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
 }
 
 function writeModes(core: Core, out: string[]): void {

@@ -47,7 +47,7 @@ export function stateOf(terminal: object): TerminalState {
     alternate: active === alt ? cellsOf(core, alt) : [],
     wraps: shown.map((b) => wrapsOf(core, b)).join(" "),
     cursor: `${Math.min(active.x, core.cols)},${active.y}${handler._parser.precedingJoinState === 0 ? "" : " printed"}`,
-    saved: shown.map(savedOf).join(" | "),
+    saved: [normal, alt].map(savedOf).join(" | "),
     pen: `${lookOf(pen.fg, pen.bg, pen.extended._ext)} ${linkOf(core, pen.bg & extendedFlag ? pen.extended.urlId : 0)}`,
     charsets: `${glevel} ${setName(charset)} ${[0, 1, 2, 3].map((g) => setName(_charsets[g])).join(" ")}`,
     tabs: shown.map(tabsOf).join(" "),
