@@ -38,6 +38,6 @@ export const beat = { count: 0, session: 1 } as const;
 
 export interface WorkerSetup {
   readonly beats: Int32Array;
-  /** CPU time, more or less, that one job may take. */
+  /** Processor time that one job may take. */
   readonly budgetMs: number;
 }

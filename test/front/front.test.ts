@@ -2,14 +2,20 @@ import { connect as connectHttp2, constants } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createPartlyHeldClock, type HeldClock, passUntilSettled } from "../support/held-clock.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
 
+/** No other timer has this length. */
+const unauthenticatedMs = 987;
 let bastion: TestBastion;
+let clock: HeldClock;
 beforeEach(async () => {
-  bastion = await openTestBastion({ limits: { maxUnauthenticated: 20, unauthenticatedMs: 400, pingMs: 100 } });
+  clock = createPartlyHeldClock(unauthenticatedMs);
+  bastion = await openTestBastion({ clock, limits: { maxUnauthenticated: 20, unauthenticatedMs } });
 });
-afterEach(() => bastion[Symbol.asyncDispose]());
+// Connections that showed no token are hung up on then, and not waited for.
+afterEach(() => passUntilSettled(clock, bastion[Symbol.asyncDispose]()));
 
 /** Sends text over a bare socket; resolves with all that comes back until the server closes. */
 async function raw(text: string | Uint8Array): Promise<string> {
@@ -101,9 +107,7 @@ describe("the front", () => {
   });
 
   it("refuses every method without a token", async () => {
-    // Of its own: the others' is given 400 ms to strangers, and this one stays a stranger for seven calls.
-    await using patient = await openTestBastion();
-    const { sessions, targets, access } = patient.clients("nobody");
+    const { sessions, targets, access } = bastion.clients("nobody");
     const calls: (() => Promise<unknown>)[] = [
       () => access.whoAmI({}),
       () => targets.listTargets({}),
@@ -137,7 +141,9 @@ describe("the front", () => {
     ["half a header", "GET / HTTP/1.1\r\nHost: x"],
     ["the preface alone", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   ])("hangs up on a connection that sends %s and shows no token in time", async (_name, text) => {
-    await raw(text);
+    const shown = raw(text);
+    await until(() => bastion.connections() === 1, "the connection is there");
+    expect(await passUntilSettled(clock, shown)).toBeGreaterThanOrEqual(unauthenticatedMs);
     await stillAnswers();
   });
 
@@ -150,7 +156,7 @@ describe("the front", () => {
     ],
     ["headers without end", Buffer.from(`GET / HTTP/1.1\r\n${"x: y\r\n".repeat(20_000)}`)],
   ])("hangs up on %s and goes on serving", async (_name, bytes) => {
-    await raw(bytes);
+    await passUntilSettled(clock, raw(bytes));
     await stillAnswers();
   });
 

@@ -2,11 +2,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { expect, it } from "vitest";
 import type { ClientOrder } from "../support/client-process.ts";
+import { createPartlyHeldClock } from "../support/held-clock.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
 import { operate } from "../support/viewing.ts";
 
+const pingMs = 15_000;
 const program = new URL("../support/client-process.ts", import.meta.url);
 
 async function attached(bastion: TestBastion, what: Omit<ClientOrder, "url" | "token">): Promise<ChildProcess> {
@@ -24,19 +26,29 @@ async function gone(child: ChildProcess): Promise<void> {
 
 it("an operator whose machine froze is noticed, and his shell is kept for him", async () => {
   const memory = createMemoryTarget();
-  await using bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial, limits: { pingMs: 100 } });
+  const clock = createPartlyHeldClock(pingMs);
+  await using bastion = await openTestBastion({
+    ...{ targets: [memory.target], dial: memory.dial, limits: { pingMs }, clock },
+  });
   const child = await attached(bastion, { target: "memory" });
   await using _child = { [Symbol.asyncDispose]: () => gone(child) };
   child.kill("SIGSTOP");
-  const session = await until(() => bastion.registry.list().find(({ state }) => state === "detached"), "he is away");
+  const session = await until(() => {
+    clock.pass(pingMs);
+    return bastion.registry.list().find(({ state }) => state === "detached");
+  }, "he is away");
   expect(memory.pty().hungUp()).toBe(false);
   await bastion.clients().sessions.kick({ sessionId: session.id, reason: "the test is over" });
 });
 
 it("a watcher whose machine froze is noticed, and neither slows nor survives it", async () => {
   const memory = createMemoryTarget();
-  await using bastion = await openTestBastion({ targets: [memory.target], dial: memory.dial, limits: { pingMs: 100 } });
-  await using operator = operate(bastion.clients(), "memory");
+  const clock = createPartlyHeldClock(pingMs);
+  await using bastion = await openTestBastion({
+    ...{ targets: [memory.target], dial: memory.dial, limits: { pingMs }, clock },
+  });
+  const clients = bastion.clients();
+  await using operator = operate(clients, "memory");
   const { session } = await operator.started();
   const child = await attached(bastion, { sessionId: session.id });
   await using _child = { [Symbol.asyncDispose]: () => gone(child) };
@@ -44,7 +56,12 @@ it("a watcher whose machine froze is noticed, and neither slows nor survives it"
   child.kill("SIGSTOP");
   for (let line = 0; line < 200; line += 1) await memory.pty().print(`${"x".repeat(10_000)}\r\n`);
   await operator.shows("x\r\n");
-  await until(() => bastion.registry.list()[0]?.attachments.length === 1, "the watcher is gone");
+  await until(async () => {
+    clock.pass(pingMs);
+    // On the operator's own connection: the first brings him the ping, the second comes behind his answer to it.
+    for (let call = 0; call < 2; call += 1) await clients.access.whoAmI({});
+    return bastion.registry.list()[0]?.attachments.length === 1;
+  }, "the watcher is gone");
   await until(() => operator.bytes().length === 200 * 10_002, "every byte arrived");
   operator.shell.hangUp();
   await operator.ended();

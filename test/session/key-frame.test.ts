@@ -79,6 +79,8 @@ const probes: Record<string, string> = {
   "combining characters": "e\u0301a\u0308x\u0301\u0302 \x1b[m\u0301z",
   "the alternate screen and the normal one behind it": "normal\x1b[2;3Htext\x1b[?1049h\x1b[44malt\x1b[2J\x1b[3;3Hshown",
   "the saved cursor of 1049": "one\r\ntwo\x1b[?1049h\x1b[5;5Halt",
+  "the cursor that a program saved on the alternate screen and will find there again":
+    "one\x1b[?1047h\x1b[4;7H\x1b[32m\x1b(0\x1b7\x1b(B\x1b[m\x1b[?1047ltwo\x1b[2;5H",
   pen: "\x1b[1;4;38;5;9;48;2;1;2;3m",
   "pending wrap": "01234567890123456789",
   "pending wrap after a change of colour": "0123456789012345678\x1b[41m9\x1b[m",

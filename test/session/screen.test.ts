@@ -4,6 +4,7 @@ import type { KeyFrame, TermSize } from "../../server/events.ts";
 import { systemClock } from "../../server/flow/clock.ts";
 import { createScreen, type Screen } from "../../server/session/screen.ts";
 import { openScreenPool, type ScreenPool, type ScreenPoolOptions } from "../../server/session/screen-pool.ts";
+import { createHeldClock } from "../support/held-clock.ts";
 import { feed, newTerminal, screenText } from "../support/new-terminal.ts";
 import { randomFrom } from "../support/random.ts";
 import { stateOf } from "../support/terminal-state.ts";
@@ -214,14 +215,22 @@ describe("a worker that", () => {
     ["runs out of memory", "<memory>"],
   ] as const) {
     test(`${does} is replaced: innocent screens stay exact, the culprit's is approximate until a resize`, async () => {
-      const screens = pool({ workerUrl, stuckMs: 400 });
+      const clock = createHeldClock();
+      const screens = pool({ workerUrl, clock });
+      const words = new BroadcastChannel("mortal-screen-worker");
+      const atMagic = new Promise((resolve) => words.addEventListener("message", resolve, { once: true }));
       const [good, bad] = [watched(screens), watched(screens)];
       good.write("first \x1b[32mline\r\n");
       await good.screen.keyFrame();
       bad.write(`text ${magic}`, false);
       good.write("second\x1b[4");
       const spoilt = bad.screen.keyFrame();
-      const fine = await good.screen.keyFrame();
+      const frame = good.screen.keyFrame();
+      await atMagic;
+      words.close();
+      // From here on the only one who may wait long is the one that hangs.
+      if (magic === "<hang>") clock.pass(3_500);
+      const fine = await frame;
       expect(fine.approximate).toBe(false);
       expect(stateOf(shown(fine))).toEqual(stateOf(good.terminal));
       expect(await spoilt).toMatchObject({ approximate: true, offset: bad.offset(), size });

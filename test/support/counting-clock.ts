@@ -1,4 +1,4 @@
-/** The system's clock, with a count of the timers that nobody has given back: a leak shows as one left over. */
+/** A clock, the system's by default, with a count of the timers that nobody has given back: a leak shows as one left over. */
 import { type Clock, systemClock } from "../../server/flow/clock.ts";
 
 export interface CountingClock extends Clock {
@@ -6,7 +6,7 @@ export interface CountingClock extends Clock {
   readonly pending: number;
 }
 
-export function createCountingClock(): CountingClock {
+export function createCountingClock(clock: Clock = systemClock): CountingClock {
   const timers = new Set<Disposable>();
   const counted = (timer: Disposable, holder: Disposable[]): Disposable => {
     const mine: Disposable = {
@@ -20,17 +20,17 @@ export function createCountingClock(): CountingClock {
     return mine;
   };
   return {
-    wallMs: systemClock.wallMs,
-    monotonicMs: systemClock.monotonicMs,
+    wallMs: clock.wallMs,
+    monotonicMs: clock.monotonicMs,
     after(ms, call) {
       const holder: Disposable[] = [];
-      const timer = systemClock.after(ms, () => {
+      const timer = clock.after(ms, () => {
         for (const each of holder) timers.delete(each);
         call();
       });
       return counted(timer, holder);
     },
-    every: (ms, call) => counted(systemClock.every(ms, call), []),
+    every: (ms, call) => counted(clock.every(ms, call), []),
     get pending() {
       return timers.size;
     },

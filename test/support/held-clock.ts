@@ -1,5 +1,5 @@
 /** A clock that moves when the test says so; its timers fire in order. */
-import type { Clock } from "../../server/flow/clock.ts";
+import { type Clock, systemClock } from "../../server/flow/clock.ts";
 import { until } from "./until.ts";
 
 export interface HeldClock extends Clock {
@@ -36,17 +36,35 @@ export function createHeldClock(startMs = 1_000_000): HeldClock {
   };
 }
 
-/** Lets time pass in small steps until the promise settles, however long that really takes. Gives back how much passed. */
+/** The system's clock, except that waits of exactly these lengths are over when the test says so. */
+export function createPartlyHeldClock(...heldMs: readonly number[]): HeldClock {
+  const held = createHeldClock();
+  const clockFor = (ms: number) => (heldMs.includes(ms) ? held : systemClock);
+  return {
+    ...systemClock,
+    after: (ms, call) => clockFor(ms).after(ms, call),
+    every: (ms, call) => clockFor(ms).every(ms, call),
+    pass: held.pass,
+  };
+}
+
+/**
+ * Lets time pass in small steps until the promise settles, however long that really takes. Gives back how much passed, or
+ * rejects as the promise did.
+ */
 export async function passUntilSettled(clock: HeldClock, promise: PromiseLike<unknown>): Promise<number> {
-  const startMs = clock.monotonicMs();
+  let passedMs = 0;
   let settled = false;
   const done = () => {
     settled = true;
   };
   promise.then(done, done);
   await until(() => {
-    if (!settled) clock.pass(20);
-    return settled;
+    if (settled) return true;
+    clock.pass(20);
+    passedMs += 20;
+    return false;
   }, "it settles as time passes");
-  return clock.monotonicMs() - startMs;
+  await promise;
+  return passedMs;
 }

@@ -36,7 +36,7 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
 /** Disposing fails when a session is live that no test ended, a connection is left, or a timer is never given back. */
 export async function openTestBastion(options: TestBastionOptions = {}): Promise<TestBastion> {
   const folder = await mkdtemp(join(tmpdir(), "bartizan-test-"));
-  const { targets = [], principals = {}, config: changes = {}, over = "HTTP/2", ...rest } = options;
+  const { targets = [], principals = {}, config: changes = {}, over = "HTTP/2", clock: base, ...rest } = options;
   const usual = readConfig(undefined, { HOME: folder, XDG_STATE_HOME: join(folder, "state") });
   const config: Config = {
     ...usual,
@@ -50,7 +50,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     ...changes,
     recording: { ...usual.recording, ...changes.recording },
   };
-  const clock = createCountingClock();
+  const clock = createCountingClock(base);
   const bastion = await openBastion({
     clock,
     log: createLog(process.env.BARTIZAN_TEST_LOG === undefined ? "silent" : "debug"),
