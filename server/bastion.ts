@@ -162,7 +162,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
-    recordings: { folder, catalogue, erase, replays, audit, key, keyOf: keyRing([key.publicKey]) },
+    recordings: {
+      ...{ folder, catalogue, erase, replays, audit, key, keyOf: keyRing([key.publicKey]) },
+      watchersVisible: config.watching.visible,
+    },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -38,6 +38,7 @@ import {
   wireVerdict,
 } from "./recording-wire.ts";
 import type { RecordingStreams } from "./stream-method.ts";
+import { sightOf } from "./watching.ts";
 import { keyFrameToWire } from "./wire.ts";
 
 export interface RecordingServiceNeeds {
@@ -49,12 +50,14 @@ export interface RecordingServiceNeeds {
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
+  /** False: operators are not told who watched them. */
+  readonly watchersVisible: boolean;
 }
 
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key } = needs;
+  const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
@@ -80,18 +83,22 @@ export function createRecordingService(
     },
 
     async getRecording(request, context) {
-      const { info } = found(context, "list-recordings", request.id);
-      const markers = await markersOf(folder, info.id, context.signal);
+      const { info, caller } = found(context, "list-recordings", request.id);
+      const sight = sightOf(caller, watchersVisible);
+      const all = await markersOf(folder, info.id, context.signal);
+      const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
       return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
     },
 
     async *replay(request, context) {
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
+      const sight = sightOf(caller, watchersVisible);
       audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs });
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {
+        if ((item.kind === "joined" || item.kind === "left") && !sight.tells(item)) continue;
         yield create(ReplayResponseSchema, {
           event:
             opening && item.kind === "key-frame"
@@ -119,6 +126,7 @@ export function createRecordingService(
     async *exportRecording(request, context) {
       const { info, caller } = found(context, "export", request.id);
       const old = request.format === ExportFormat.ASCIICAST_V2;
+      if (!old && !sightOf(caller, watchersVisible).whole) throw namesWatchers();
       audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
       await using file = await openRecording(folder, info.id);
       if (file === undefined) throw fileGone();
@@ -149,6 +157,15 @@ export function createRecordingService(
 
     getRecordingKey: () => ({ publicKey: key.publicKey, keyId: key.id }),
   };
+}
+
+/** The very file cannot be had without the names in it: its chain would not fit any more. */
+function namesWatchers(): BartizanFault {
+  return new BartizanFault(
+    "forbidden",
+    "The very file says who watched, and here operators are not told that.",
+    "asciicast v2 has what was shown alone: `bartizan export --format v2`.",
+  );
 }
 
 /** Those that the caller may see, one more than fit on the page. */
