@@ -13,14 +13,11 @@ import {
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import type { RecordingId } from "../events.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
-import { DamagedRecording } from "../recording/damaged-recording.ts";
 import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
-import { type Marker, readMarkers } from "../recording/markers.ts";
-
+import { createKnownMarkers } from "../recording/known-markers.ts";
 import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
@@ -58,6 +55,7 @@ export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
   const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
+  const markersOf = createKnownMarkers(folder);
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
@@ -85,7 +83,7 @@ export function createRecordingService(
     async getRecording(request, context) {
       const { info, caller } = found(context, "list-recordings", request.id);
       const sight = sightOf(caller, watchersVisible);
-      const all = await markersOf(folder, info.id, context.signal);
+      const all = await markersOf(info, context.signal);
       const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
       return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
     },
@@ -211,15 +209,4 @@ async function verified(
   const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
   if (result.recording === undefined || result.recording === info.id) return result;
   return { verdict: "altered", detail: "the file is of another recording" };
-}
-
-/** None where the file is gone or damaged: the rest of what is known of it can still be told. */
-async function markersOf(folder: string, id: RecordingId, signal: AbortSignal): Promise<Marker[]> {
-  try {
-    await using file = await openRecording(folder, id);
-    return file === undefined ? [] : await readMarkers(file, await readOwnHead(file, id, signal), signal);
-  } catch (error) {
-    if (error instanceof DamagedRecording) return [];
-    throw error;
-  }
 }
