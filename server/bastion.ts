@@ -163,7 +163,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   } = createRoutes({
     ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
-      ...{ folder, catalogue, erase, replays, audit, key, keyOf: keyRing([key.publicKey]) },
+      ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       watchersVisible: config.watching.visible,
     },
     ...{ links, pageTokens },

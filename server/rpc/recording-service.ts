@@ -13,6 +13,7 @@ import {
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
+import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
 import type { Erase } from "../recording/erase.ts";
@@ -35,6 +36,7 @@ import {
   wireVerdict,
 } from "./recording-wire.ts";
 import type { RecordingStreams } from "./stream-method.ts";
+import { createViewFold } from "./view-fold.ts";
 import { sightOf } from "./watching.ts";
 import { keyFrameToWire } from "./wire.ts";
 
@@ -47,6 +49,7 @@ export interface RecordingServiceNeeds {
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
+  readonly clock: Clock;
   /** False: operators are not told who watched them. */
   readonly watchersVisible: boolean;
 }
@@ -56,6 +59,7 @@ export function createRecordingService(
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
   const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
   const markersOf = createKnownMarkers(folder);
+  const foldView = createViewFold(needs.clock);
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
@@ -92,7 +96,7 @@ export function createRecordingService(
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
       const sight = sightOf(caller, watchersVisible);
-      audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs });
+      foldView(caller.name, info.id, () => audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs }));
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {

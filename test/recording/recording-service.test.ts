@@ -195,10 +195,10 @@ describe.each(carriers)("recordings over %s", (over) => {
     ]);
   });
 
-  it("tell the audit log of every look, export, check and removal, with who it was", async () => {
+  it("tell the audit log of every view, export, check and removal, with who it was", async () => {
     const id = keepShort(1);
     const { recordings } = bastion.clients("token-root");
-    await drained(recordings.replay({ id, fromMs: 20n }));
+    for (const fromMs of [20n, 10n, 30n]) await drained(recordings.replay({ id, fromMs }));
     await drained(recordings.exportRecording({ id, format: ExportFormat.ASCIICAST_V2 }));
     await drained(recordings.verifyRecordings({ id }));
     await recordings.deleteRecording({ id, reason: "the customer asked" });
