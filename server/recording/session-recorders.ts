@@ -31,6 +31,8 @@ export interface SessionRecordersNeeds {
   readonly bestEffort: Readonly<Record<string, string>>;
   /** No session begins with less free. */
   readonly reserveBytes: number;
+  /** This recording's file is closed; nothing more comes. */
+  readonly onClosed: (id: RecordingId) => void;
 }
 
 /** Sessions end when a quarter of the reserve is left. */
@@ -114,6 +116,7 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
           const closed = closing.finally(() => {
             this.#live.delete(id);
             this.#closing.delete(closed);
+            this.#needs.onClosed(id);
           });
           this.#closing.add(closed);
         },

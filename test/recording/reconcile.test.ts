@@ -45,7 +45,7 @@ it("a file that a session is just beginning is left alone by what puts old ones 
   await using audit = openAudit(join(data, "audit.jsonl"), systemClock);
   const folder = join(data, "recordings");
   await using recordings = await openRecordings({
-    ...{ data, folder, bestEffort: {}, reserveBytes: 0, clock: systemClock, log, audit, disk },
+    ...{ data, folder, bestEffort: {}, reserveBytes: 0, clock: systemClock, log, audit, disk, onClosed() {} },
   });
   await recordings.reconciled;
   const { recorders, catalogue, key } = recordings;
