@@ -16,6 +16,7 @@ import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
+import { DamagedRecording } from "../recording/damaged-recording.ts";
 import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
 import { createKnownMarkers } from "../recording/known-markers.ts";
@@ -207,8 +208,14 @@ async function verified(
   info: RecordingInfo,
   signal: AbortSignal,
 ): Promise<Pick<Verification, "verdict" | "detail">> {
-  await using file = await openRecording(folder, info.id);
-  if (file === undefined) return { verdict: "missing", detail: "the file is gone" };
+  const opened = await openRecording(folder, info.id).catch((error: unknown) => {
+    // A packed file that cannot be restored; it must not hide the verdicts on those behind it.
+    if (error instanceof DamagedRecording) return error;
+    throw error;
+  });
+  if (opened === undefined) return { verdict: "missing", detail: "the file is gone" };
+  if (opened instanceof DamagedRecording) return { verdict: "altered", detail: opened.what };
+  await using file = opened;
   const { seal } = (await audit.lookUp(new Set([info.id]))).get(info.id) ?? {};
   const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
   if (result.recording === undefined || result.recording === info.id) return result;

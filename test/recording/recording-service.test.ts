@@ -234,6 +234,20 @@ describe.each(carriers)("recordings over %s", (over) => {
       expect(verdict).toBe(Verdict.COMPLETE);
   });
 
+  it("that cannot be restored verify as altered, and hide nothing of those behind them", async () => {
+    const id = keepShort(1);
+    const start = startFor(2);
+    bastion.catalogue.add(infoFor(start, makeCast(start, key), { compressed: true }));
+    writeFileSync(join(folder(), `${start.id}.cast.zst`), Buffer.from("28b52ffd00", "hex"));
+    const seen: unknown[] = [];
+    for await (const each of bastion.clients("token-alice").recordings.verifyRecordings({}))
+      seen.push([each.id === id, each.verdict]);
+    expect(seen).toEqual([
+      [false, Verdict.ALTERED],
+      [true, Verdict.UNSIGNED],
+    ]);
+  });
+
   it("whose key is not known verify as unsigned, and those without a file as missing", async () => {
     const id = keepShort(1);
     const start = startFor(2);
