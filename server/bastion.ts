@@ -22,7 +22,7 @@ import type { Log } from "./log.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
-import { openKeeper } from "./recording/keeper.ts";
+import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
@@ -110,8 +110,12 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
   const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  let keeper: Keeper | undefined;
   const recordings = opening.use(
-    await openRecordings({ ...config.recording, data: config.data, clock, log, audit, disk: options.disk }),
+    await openRecordings({
+      ...{ ...config.recording, data: config.data, clock, log, audit, disk: options.disk },
+      onClosed: (id) => keeper?.closed(id),
+    }),
   );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
@@ -148,7 +152,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const erase = createErase({ folder, catalogue, forgetCommands: (sessionId) => commands.forget(sessionId) });
-  opening.use(
+  keeper = opening.use(
     openKeeper({
       ...{ folder, catalogue, erase, audit, clock, log },
       retention: config.retention,
@@ -162,7 +166,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     guard: authorise,
   } = createRoutes({
     ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
-    recordings: { folder, catalogue, erase, replays, audit, key, keyOf: keyRing([key.publicKey]) },
+    recordings: {
+      ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
+      watchersVisible: config.watching.visible,
+    },
     ...{ links, pageTokens },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),

@@ -20,5 +20,7 @@ export function createErase({ folder, catalogue, forgetCommands }: EraseNeeds): 
     await removeRecording(folder, id);
     await forgetCommands(sessionId);
     catalogue.remove(id);
+    // What was being packed looks at the list when it is done: it came before this, or removes itself.
+    await removeRecording(folder, id);
   };
 }

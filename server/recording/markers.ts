@@ -1,7 +1,6 @@
 /** What a viewer's timeline marks: resizes, kicks, gaps and who began to watch. */
 import { isUtf8 } from "node:buffer";
-import { readBlocks } from "./cast-blocks.ts";
-import type { CastHead } from "./cast-head.ts";
+import { type CastBlock, readBlocks } from "./cast-blocks.ts";
 import { type CastLine, parseCastLine } from "./cast-line.ts";
 import { DamagedRecording } from "./damaged-recording.ts";
 import type { RecordingFile } from "./recording-file.ts";
@@ -18,35 +17,52 @@ export interface Marker {
 /** The first so many: a timeline has no room for more. */
 const mostMarkers = 1000;
 
-/** In order of time. Reads the whole file without decoding its output; throws as `readCast`. */
-export async function readMarkers(
-  file: RecordingFile,
-  { bodyPosition }: CastHead,
-  signal: AbortSignal,
-): Promise<Marker[]> {
+/** How far a file was looked through, and what was found up to there. */
+export interface MarkerScan {
+  /** Of the next line; after a whole number of reads. */
+  position: number;
+  /** The sum of all times before it. */
+  atMs: number;
+  /** In order of time. */
+  readonly markers: Marker[];
+}
+
+/**
+ * Goes on with `scan` to where the file ends now, without decoding its output. Each read is taken over whole or not at all,
+ * so that it can go on after any end. Throws as `readCast`.
+ */
+export async function readMarkers(file: RecordingFile, scan: MarkerScan, signal: AbortSignal): Promise<void> {
+  if (scan.markers.length >= mostMarkers) return;
+  for await (const block of readBlocks(file, scan.position, signal)) {
+    if (block.torn) return;
+    const { markers, atMs } = markersIn(block, scan.atMs);
+    scan.markers.push(...markers.slice(0, mostMarkers - scan.markers.length));
+    scan.atMs = atMs;
+    scan.position = block.position + block.bytes.length;
+    if (scan.markers.length >= mostMarkers) return;
+  }
+}
+
+function markersIn({ position, bytes }: CastBlock, fromMs: number): { markers: Marker[]; atMs: number } {
   const markers: Marker[] = [];
   const scanned: ScannedOutput = { textBytes: 0, afterMs: 0, next: 0 };
-  let atMs = 0;
-  for await (const { position, bytes, torn } of readBlocks(file, bodyPosition, signal)) {
-    if (torn) break;
-    const valid = isUtf8(bytes);
-    for (let at = 0; at < bytes.length; ) {
-      if (valid && scanOutput(bytes, at, scanned)) {
-        atMs += scanned.afterMs;
-        at = scanned.next;
-        continue;
-      }
-      const end = bytes.indexOf(0x0a, at);
-      const line = parseCastLine(bytes.subarray(at, end));
-      if (line === undefined) throw new DamagedRecording(position + at, "a line cannot be read");
-      if ("afterMs" in line) atMs += line.afterMs;
-      const marker = markerOf(line, atMs);
-      if (marker !== undefined) markers.push(marker);
-      if (markers.length >= mostMarkers) return markers;
-      at = end + 1;
+  let atMs = fromMs;
+  const valid = isUtf8(bytes);
+  for (let at = 0; at < bytes.length; ) {
+    if (valid && scanOutput(bytes, at, scanned)) {
+      atMs += scanned.afterMs;
+      at = scanned.next;
+      continue;
     }
+    const end = bytes.indexOf(0x0a, at);
+    const line = parseCastLine(bytes.subarray(at, end));
+    if (line === undefined) throw new DamagedRecording(position + at, "a line cannot be read");
+    if ("afterMs" in line) atMs += line.afterMs;
+    const marker = markerOf(line, atMs);
+    if (marker !== undefined && markers.length < mostMarkers) markers.push(marker);
+    at = end + 1;
   }
-  return markers;
+  return { markers, atMs };
 }
 
 function markerOf(line: CastLine, atMs: number): Marker | undefined {

@@ -24,6 +24,8 @@ export interface OpenRecordingsNeeds {
   readonly log: Log;
   readonly audit: Audit;
   readonly disk?: Disk | undefined;
+  /** A recording's file is closed; nothing more comes. */
+  readonly onClosed: (id: RecordingId) => void;
 }
 
 export interface Recordings extends AsyncDisposable {

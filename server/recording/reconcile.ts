@@ -1,8 +1,10 @@
 /** Puts right what a crash left behind: unfinished files are sealed, the list fits the files again. Run at each start. */
-import { readdir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import type { Audit, AuditEvent } from "../audit.ts";
 import type { RecordingId } from "../events.ts";
 import type { Log } from "../log.ts";
+import { recordingPaths } from "./archive.ts";
 import { parseHead } from "./cast-head.ts";
 import { type CastTail, readTail } from "./cast-tail.ts";
 import { CastWriter } from "./cast-writer.ts";
@@ -31,6 +33,8 @@ export interface ReconcileNeeds {
 const headBytes = 256 * 1024;
 const firstWindowBytes = 2 * 1024 * 1024;
 const pageRows = 500;
+/** The chain has a line each 64 KiB: what has none in so much is no recording. */
+const largestWindowBytes = 64 * 1024 * 1024;
 
 /**
  * A torn last line is cut off, the file sealed with the cause "incomplete", and listed; one that holds no whole beginning
@@ -46,8 +50,11 @@ export async function reconcile(need: ReconcileNeeds, signal: AbortSignal): Prom
     if (id !== undefined && files.get(id) !== "plain") files.set(id, name.endsWith(".zst") ? "compressed" : "plain");
   }
   await markMissing(need, files, signal);
+  let looked = 0;
   for (const [id, form] of files) {
     if (signal.aborted) return;
+    // Sessions run meanwhile.
+    if (++looked % pageRows === 0) await setImmediate();
     const row = catalogue.find(id);
     const settled = row !== undefined && row.state !== "live" && row.state !== "missing" && row.seal !== undefined;
     if (settled || isLive(id)) continue;
@@ -67,11 +74,25 @@ async function markMissing(need: ReconcileNeeds, files: ReadonlyMap<string, unkn
     const page = catalogue.list({}, pageRows, after);
     for (const { id, state } of page) {
       if (files.has(id) || state === "missing" || isLive(id)) continue;
+      // One that began and ended since the folder was read.
+      if (await isThere(need, id)) continue;
       catalogue.change(id, { state: "missing" });
       note(need, { kind: "recording-missing", recording: id });
     }
     after = page.length < pageRows ? undefined : page.at(-1);
+    await setImmediate();
   } while (after !== undefined && !signal.aborted);
+}
+
+async function isThere({ folder }: ReconcileNeeds, id: RecordingId): Promise<boolean> {
+  const { plain, compressed } = recordingPaths(folder, id);
+  const looks = [plain, compressed].map((path) =>
+    lstat(path).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return (await Promise.all(looks)).includes(true);
 }
 
 async function listAgain(need: ReconcileNeeds, id: RecordingId, signal: AbortSignal): Promise<void> {
@@ -142,6 +163,7 @@ async function tailOf(disk: Disk, fd: number, size: number): Promise<CastTail> {
     const first = Math.max(0, size - windowBytes);
     const tail = readTail(await disk.read(fd, first, size), first);
     if (tail !== undefined) return tail;
+    if (windowBytes > largestWindowBytes) throw new Error("its last lines are no recording's");
   }
 }
 

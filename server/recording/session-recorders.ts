@@ -31,6 +31,8 @@ export interface SessionRecordersNeeds {
   readonly bestEffort: Readonly<Record<string, string>>;
   /** No session begins with less free. */
   readonly reserveBytes: number;
+  /** This recording's file is closed; nothing more comes. */
+  readonly onClosed: (id: RecordingId) => void;
 }
 
 /** Sessions end when a quarter of the reserve is left. */
@@ -41,6 +43,8 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
   readonly #lines = new LineBuffer();
   readonly #instance = randomBytes(6).toString("hex");
   readonly #live = new Map<RecordingId, SessionRecorder>();
+  /** Their files are being made. */
+  readonly #beginning = new Set<RecordingId>();
   readonly #closing = new Set<Promise<void>>();
   readonly #watch: Disposable;
 
@@ -51,9 +55,9 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
     this.#watch = watchDisk({ clock, log, audit, reserve, endBelowBytes: reserveBytes / endShare, watched });
   }
 
-  /** Its session runs, or its recorder is not done with it yet. */
+  /** Its session begins or runs, or its recorder is not done with it yet: its file is nobody else's. */
   isLive(id: RecordingId): boolean {
-    return this.#live.has(id);
+    return this.#live.has(id) || this.#beginning.has(id);
   }
 
   async create(
@@ -70,11 +74,14 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
     const open = () => this.#begin(start, writer);
     let file: AppendFile | undefined;
     let failure: unknown;
+    this.#beginning.add(start.id);
     try {
       file = await open();
     } catch (error) {
       if (start.mode === "strict") throw this.#refused(error);
       failure = error;
+    } finally {
+      this.#beginning.delete(start.id);
     }
     return this.#recorder(start, session, writer, open, file, failure);
   }
@@ -109,6 +116,7 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
           const closed = closing.finally(() => {
             this.#live.delete(id);
             this.#closing.delete(closed);
+            this.#needs.onClosed(id);
           });
           this.#closing.add(closed);
         },

@@ -13,14 +13,13 @@ import {
 import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import type { RecordingId } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
 import type { Catalogue } from "../recording/catalogue.ts";
 import { DamagedRecording } from "../recording/damaged-recording.ts";
 import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
-import { type Marker, readMarkers } from "../recording/markers.ts";
-
+import { createKnownMarkers } from "../recording/known-markers.ts";
 import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
@@ -38,6 +37,8 @@ import {
   wireVerdict,
 } from "./recording-wire.ts";
 import type { RecordingStreams } from "./stream-method.ts";
+import { createViewFold } from "./view-fold.ts";
+import { sightOf } from "./watching.ts";
 import { keyFrameToWire } from "./wire.ts";
 
 export interface RecordingServiceNeeds {
@@ -49,12 +50,17 @@ export interface RecordingServiceNeeds {
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
+  readonly clock: Clock;
+  /** False: operators are not told who watched them. */
+  readonly watchersVisible: boolean;
 }
 
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key } = needs;
+  const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
+  const markersOf = createKnownMarkers(folder);
+  const foldView = createViewFold(needs.clock);
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
@@ -80,18 +86,22 @@ export function createRecordingService(
     },
 
     async getRecording(request, context) {
-      const { info } = found(context, "list-recordings", request.id);
-      const markers = await markersOf(folder, info.id, context.signal);
+      const { info, caller } = found(context, "list-recordings", request.id);
+      const sight = sightOf(caller, watchersVisible);
+      const all = await markersOf(info, context.signal);
+      const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
       return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
     },
 
     async *replay(request, context) {
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
-      audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs });
+      const sight = sightOf(caller, watchersVisible);
+      foldView(caller.name, info.id, () => audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs }));
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {
+        if ((item.kind === "joined" || item.kind === "left") && !sight.tells(item)) continue;
         yield create(ReplayResponseSchema, {
           event:
             opening && item.kind === "key-frame"
@@ -119,6 +129,7 @@ export function createRecordingService(
     async *exportRecording(request, context) {
       const { info, caller } = found(context, "export", request.id);
       const old = request.format === ExportFormat.ASCIICAST_V2;
+      if (!old && !sightOf(caller, watchersVisible).whole) throw namesWatchers();
       audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
       await using file = await openRecording(folder, info.id);
       if (file === undefined) throw fileGone();
@@ -149,6 +160,15 @@ export function createRecordingService(
 
     getRecordingKey: () => ({ publicKey: key.publicKey, keyId: key.id }),
   };
+}
+
+/** The very file cannot be had without the names in it: its chain would not fit any more. */
+function namesWatchers(): BartizanFault {
+  return new BartizanFault(
+    "forbidden",
+    "The very file says who watched, and here operators are not told that.",
+    "asciicast v2 has what was shown alone: `bartizan export --format v2`.",
+  );
 }
 
 /** Those that the caller may see, one more than fit on the page. */
@@ -188,21 +208,16 @@ async function verified(
   info: RecordingInfo,
   signal: AbortSignal,
 ): Promise<Pick<Verification, "verdict" | "detail">> {
-  await using file = await openRecording(folder, info.id);
-  if (file === undefined) return { verdict: "missing", detail: "the file is gone" };
+  const opened = await openRecording(folder, info.id).catch((error: unknown) => {
+    // A packed file that cannot be restored; it must not hide the verdicts on those behind it.
+    if (error instanceof DamagedRecording) return error;
+    throw error;
+  });
+  if (opened === undefined) return { verdict: "missing", detail: "the file is gone" };
+  if (opened instanceof DamagedRecording) return { verdict: "altered", detail: opened.what };
+  await using file = opened;
   const { seal } = (await audit.lookUp(new Set([info.id]))).get(info.id) ?? {};
   const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
   if (result.recording === undefined || result.recording === info.id) return result;
   return { verdict: "altered", detail: "the file is of another recording" };
-}
-
-/** None where the file is gone or damaged: the rest of what is known of it can still be told. */
-async function markersOf(folder: string, id: RecordingId, signal: AbortSignal): Promise<Marker[]> {
-  try {
-    await using file = await openRecording(folder, id);
-    return file === undefined ? [] : await readMarkers(file, await readOwnHead(file, id, signal), signal);
-  } catch (error) {
-    if (error instanceof DamagedRecording) return [];
-    throw error;
-  }
 }

@@ -116,10 +116,10 @@ const plainBytes = info.fileBytes;
   });
   table.row("the recording", plainBytes / 1e6, "MB");
   await verifying(info, "plain");
-  const markers = await opened(
-    info,
-    async (file) => await readMarkers(file, await readOwnHead(file, info.id, signal), signal),
-  );
+  const markers = await opened(info, async (file) => {
+    const { bodyPosition } = await readOwnHead(file, info.id, signal);
+    await readMarkers(file, { position: bodyPosition, atMs: 0, markers: [] }, signal);
+  });
   table.row("find what the timeline marks", markers.ms, "ms");
   const startMs = performance.now();
   for await (const _ of replays.open(info, info.durationMs, signal));

@@ -78,7 +78,10 @@ it.each(Object.entries(files))(
       }),
       outcome(async () => {
         await using file = await openRecordingFile(path);
-        return await readMarkers(file, await readHead(file, signal), signal);
+        const { bodyPosition } = await readHead(file, signal);
+        const scan = { position: bodyPosition, atMs: 0, markers: [] };
+        await readMarkers(file, scan, signal);
+        expect(scan.markers.length).toBeLessThanOrEqual(1000);
       }),
       outcome(async () => {
         await using file = await openRecordingFile(path);

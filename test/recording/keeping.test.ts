@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -23,6 +32,7 @@ import { createHeldClock, type HeldClock } from "../support/held-clock.ts";
 import { feed, newTerminal } from "../support/new-terminal.ts";
 import { randomFrom } from "../support/random.ts";
 import { stateOf } from "../support/terminal-state.ts";
+import { until } from "../support/until.ts";
 import { infoFor, makeCast, makeKey, startFor } from "./cast-maker.ts";
 
 const key = makeKey();
@@ -226,6 +236,42 @@ describe("the keeper", () => {
     expect(catalogue.find(sealed.id)).toMatchObject({ compressed: true });
     expect(existsSync(recordingPaths(folder, live.id).plain)).toBe(true);
     expect(left()).toEqual(["test-3", "test-2", "test-1"]);
+  });
+
+  it("packs what has ended soon after its seal, and a replay under way goes on to the end", async () => {
+    await using kept = keeper({});
+    await kept.run();
+    const info = keepLarge(1);
+    await using source = replays();
+    const whole = await gathered(source, info, 0);
+    const reading = source.open(info, 0, signal);
+    const seen = [(await reading.next()).value];
+    kept.closed(info.id);
+    const { plain, compressed } = recordingPaths(folder, info.id);
+    clock.pass(29_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(existsSync(plain)).toBe(true);
+    clock.pass(1000);
+    await until(() => catalogue.find(info.id)?.compressed === true, "it is packed");
+    expect([existsSync(plain), existsSync(compressed)]).toEqual([false, true]);
+    for await (const item of reading) seen.push(item);
+    expect(seen).toEqual(whole);
+    expect(await gathered(source, info, 0)).toEqual(whole);
+  });
+
+  it("leaves nothing of a recording that is erased while it is packed, at whatever moment", async () => {
+    await using kept = keeper({});
+    await kept.run();
+    const erase = createErase({ folder, catalogue, forgetCommands: async () => {} });
+    for (let number = 1; number <= 25; number += 1) {
+      const info = keepLarge(number);
+      kept.closed(info.id);
+      clock.pass(30_000);
+      for (let turns = 0; turns < number * 4; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+      await erase(info);
+      await kept.run();
+      expect([number, readdirSync(folder).filter((name) => name.startsWith(info.id))]).toEqual([number, []]);
+    }
   });
 
   it("packs nothing twice, also when it died before it said so", async () => {

@@ -195,10 +195,10 @@ describe.each(carriers)("recordings over %s", (over) => {
     ]);
   });
 
-  it("tell the audit log of every look, export, check and removal, with who it was", async () => {
+  it("tell the audit log of every view, export, check and removal, with who it was", async () => {
     const id = keepShort(1);
     const { recordings } = bastion.clients("token-root");
-    await drained(recordings.replay({ id, fromMs: 20n }));
+    for (const fromMs of [20n, 10n, 30n]) await drained(recordings.replay({ id, fromMs }));
     await drained(recordings.exportRecording({ id, format: ExportFormat.ASCIICAST_V2 }));
     await drained(recordings.verifyRecordings({ id }));
     await recordings.deleteRecording({ id, reason: "the customer asked" });
@@ -232,6 +232,20 @@ describe.each(carriers)("recordings over %s", (over) => {
     expect(events.at(-1)?.value).toMatchObject({ cause: { case: "exited", value: { code: 3 } } });
     for await (const { verdict } of carol.recordings.verifyRecordings({ id: session.id }))
       expect(verdict).toBe(Verdict.COMPLETE);
+  });
+
+  it("that cannot be restored verify as altered, and hide nothing of those behind them", async () => {
+    const id = keepShort(1);
+    const start = startFor(2);
+    bastion.catalogue.add(infoFor(start, makeCast(start, key), { compressed: true }));
+    writeFileSync(join(folder(), `${start.id}.cast.zst`), Buffer.from("28b52ffd00", "hex"));
+    const seen: unknown[] = [];
+    for await (const each of bastion.clients("token-alice").recordings.verifyRecordings({}))
+      seen.push([each.id === id, each.verdict]);
+    expect(seen).toEqual([
+      [false, Verdict.ALTERED],
+      [true, Verdict.UNSIGNED],
+    ]);
   });
 
   it("whose key is not known verify as unsigned, and those without a file as missing", async () => {

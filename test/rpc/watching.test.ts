@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { SessionInfo } from "../../proto/client/index.ts";
+import { ExportFormat, MarkerKind } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { carriers, openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -90,6 +91,60 @@ describe.each(carriers)("over %s", (over) => {
       expect(joined(again)).toEqual([]);
       again.shell.hangUp();
       await again.ended();
+    });
+  });
+
+  describe("in recordings", () => {
+    const lookedAt = async (name: string, id: string) => {
+      const { recordings } = as(name);
+      const told: string[] = [];
+      for await (const { event } of recordings.replay({ id }))
+        if (event.case === "joined" || event.case === "left")
+          told.push(`${event.case} ${event.value.attachment?.principal?.name}`);
+      const { markers } = await recordings.getRecording({ id });
+      return { told, marks: markers.filter(({ kind }) => kind === MarkerKind.WATCH).map(({ text }) => text) };
+    };
+    const watchedSession = async () => {
+      const operator = operate(as("alice"), "memory");
+      const { session } = await operator.started();
+      const watcher = watch(as("carol"), session.id);
+      await watcher.started();
+      await watcher[Symbol.asyncDispose]();
+      await until(async () => (await lookedAt("carol", session.id)).told.length === 3, "that he left is recorded");
+      const own = watch(as("alice"), session.id);
+      await own.started();
+      await until(async () => (await lookedAt("carol", session.id)).told.length === 4, "all of it is recorded");
+      return { operator, id: session.id };
+    };
+    const exported = async (name: string, id: string, format: ExportFormat) => {
+      let text = "";
+      for await (const { data } of as(name).recordings.exportRecording({ id, format })) text += Buffer.from(data);
+      return text;
+    };
+
+    it("the config that hides watchers hides them too, while the session runs and later", async () => {
+      await open(false);
+      const { operator, id } = await watchedSession();
+      const all = ["joined alice", "joined carol", "left carol", "joined alice"];
+      const forOperator = { told: ["joined alice", "joined alice"], marks: ["alice"] };
+      expect(await lookedAt("alice", id)).toEqual(forOperator);
+      expect(await lookedAt("root", id)).toEqual({ told: all, marks: ["carol", "alice"] });
+      operator.shell.hangUp();
+      await operator.ended();
+      const { told, marks } = await lookedAt("alice", id);
+      expect([...told, ...marks].filter((each) => each.includes("carol"))).toEqual([]);
+      await expect(exported("alice", id, ExportFormat.ASCIICAST_V3)).rejects.toThrow("says who watched");
+      expect(await exported("alice", id, ExportFormat.ASCIICAST_V2)).not.toContain("carol");
+      expect(await exported("carol", id, ExportFormat.ASCIICAST_V3)).toContain("carol");
+    });
+
+    it("by default they are there for everybody who may see the recording", async () => {
+      await open(true);
+      const { operator, id } = await watchedSession();
+      expect(await lookedAt("alice", id)).toEqual(await lookedAt("carol", id));
+      operator.shell.hangUp();
+      await operator.ended();
+      expect(await exported("alice", id, ExportFormat.ASCIICAST_V3)).toContain("carol");
     });
   });
 

@@ -1,0 +1,26 @@
+/** Which looks at a recording are one view: a caller who jumps about in it looks at it once a minute. */
+import type { RecordingId } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+
+const foldMs = 60_000;
+/** Beyond it the oldest are forgotten: then a view is noted once more. */
+const mostViews = 10_000;
+
+/** Calls `note` unless this caller's last noted view of this recording is less than a minute old. Throws what `note` throws. */
+export type FoldView = (who: string, recording: RecordingId, note: () => void) => void;
+
+export function createViewFold(clock: Clock): FoldView {
+  /** When it was noted, the oldest first. */
+  const noted = new Map<string, number>();
+  return (who, recording, note) => {
+    const nowMs = clock.monotonicMs();
+    for (const [view, atMs] of noted) {
+      if (nowMs - atMs < foldMs && noted.size < mostViews) break;
+      noted.delete(view);
+    }
+    const view = `${recording} ${who}`;
+    if (noted.has(view)) return;
+    note();
+    noted.set(view, nowMs);
+  };
+}
