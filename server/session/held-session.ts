@@ -134,7 +134,9 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#recorder = await this.#needs.record(this.info, {
       keyFrame: () => this.#needs.screen.keyFrame(),
       tell: (text) => this.tell({ kind: "notice", about: "recording", text }),
-      end: (fault) => this.#endUnrecorded(fault),
+      end: (fault) => {
+        if (!this.#sealing) this.#endUnrecorded(fault);
+      },
       changed: () => this.#needs.onChange(),
     });
   }
@@ -212,7 +214,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   /** Ends the session for a reason of the bastion's own. */
   close(why: ClosedReason): void {
-    this.#end({ kind: "closed", why }, why === "operator");
+    if (!this.#sealing) this.#end({ kind: "closed", why }, why === "operator");
   }
 
   /** A command was typed, or more is known of one: told to those who watch. */
@@ -264,8 +266,8 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
     const cause: EndCause = { kind: "kicked", by, reason };
     if (whom !== "everyone") return this.#kickOne(whom, cause);
-    const first = this.#ended === undefined;
-    this.#end(cause, true);
+    const first = this.#ended === undefined && !this.#sealing;
+    if (first) this.#end(cause, true);
     const told = first ? await this.#countTold(this.#told) : 0;
     await this.#closed.promise;
     return { outcome: first ? "ended" : "already-ended", watchersTold: told, ...this.#endedPart() };

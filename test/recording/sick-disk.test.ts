@@ -140,21 +140,6 @@ describe("a strict session whose disk fails", () => {
     expect(auditOf(data).at(-1)).toMatchObject({ kind: "recording-failed" });
   });
 
-  test("is told of a kick although its seal hangs", async () => {
-    const { bastion, disk, memory } = await opened();
-    await using _bastion = bastion;
-    const clients = bastion.clients();
-    await using shell = operate(clients, "memory");
-    const { session } = await shell.started();
-    await memory.pty().print("x");
-    disk.slow(3000);
-    const start = performance.now();
-    await clients.sessions.kick({ sessionId: session.id, reason: "lunch" });
-    expect((await shell.ended()).cause).toMatchObject({ kind: "kicked" });
-    expect(performance.now() - start).toBeLessThan(2500);
-    disk.heal();
-  });
-
   test("gets 30 s notice when the disk is nearly full, and then ends in order", async () => {
     const { bastion, disk, data } = await opened({ clock: fastClock() });
     await using _bastion = bastion;
