@@ -5,6 +5,7 @@ import type { Audit } from "../audit.ts";
 import type { RecordingId } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
+import { lockFolder } from "../store/folder-lock.ts";
 import { type Catalogue, openCatalogue } from "./catalogue.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { openDiskReserve } from "./disk-reserve.ts";
@@ -37,12 +38,11 @@ export interface Recordings extends AsyncDisposable {
   readonly reconciled: Promise<void>;
 }
 
-/** Throws `config`. A folder that cannot be used refuses sessions, not the start. */
+/** Throws `config`, also when another server has the folder. One that cannot be used refuses sessions, not the start. */
 export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordings> {
   const { data, folder, disk = realDisk, log, audit } = need;
   const key = openSealKey(data);
   await using opening = new AsyncDisposableStack();
-  const catalogue = opening.use(openCatalogue(join(data, "recordings.db")));
   try {
     // Its parent has to be there: what is missing may be a disk that is not mounted.
     mkdirSync(folder, { mode: 0o700 });
@@ -50,6 +50,15 @@ export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordi
     if ((error as NodeJS.ErrnoException).code !== "EEXIST")
       log.error({ err: error, folder }, "the folder of the recordings cannot be made");
   }
+  try {
+    // Servers with data folders of their own would seal and pack each other's running files here.
+    opening.use(lockFolder(folder, "recording.folder"));
+  } catch (error) {
+    // With a cause it is the folder that cannot be used: sessions will be told.
+    if ((error as Error).cause === undefined) throw error;
+    log.error({ err: error, folder }, "the folder of the recordings cannot be used");
+  }
+  const catalogue = opening.use(openCatalogue(join(data, "recordings.db")));
   const reserve = openDiskReserve(folder, disk);
   reserve.fill();
   const recorders = opening.use(new SessionRecorders({ ...need, disk, reserve, catalogue, key }));

@@ -55,14 +55,14 @@ interface Served extends AsyncDisposable {
   url(): Promise<string>;
 }
 
-function serve(): Served {
+function serve(config = "bartizan.yaml"): Served {
   const env = {
     PATH: process.env.PATH,
     HOME: folder,
     XDG_STATE_HOME: join(folder, "state"),
     NODE_COMPILE_CACHE: join(folder, "compiled"),
   };
-  const child = spawn(process.execPath, [main, "serve", "--config", join(folder, "bartizan.yaml")], { env });
+  const child = spawn(process.execPath, [main, "serve", "--config", join(folder, config)], { env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
   const exit = once(child, "close").then(([code]) => code);
@@ -164,6 +164,17 @@ describe("a server that is killed", () => {
     }
     await using third = serve();
     await third.url();
+  });
+
+  test("shares its folder of recordings with no other server, whatever data folder that has", async () => {
+    const recordings = join(data, "recordings");
+    const other = `data: ${join(folder, "other")}\nlisten: { port: 0 }\nsshConfig: false\nrecording: { folder: ${recordings} }\n`;
+    writeFileSync(join(folder, "other.yaml"), other);
+    await using first = serve();
+    await first.url();
+    await using second = serve("other.yaml");
+    expect(await second.exit).toBe(2);
+    expect(second.said()).toContain(`Another bartizan runs on the folder of recordings ${recordings}`);
   });
 });
 
