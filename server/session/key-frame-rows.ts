@@ -18,6 +18,10 @@ export function writeRows(core: Core, buffer: Buffer, pen: Pen, out: string[]): 
     y = row;
   };
   const lineAt = (row: number) => buffer.lines.get(buffer.ybase + row);
+  if (rows > 1 && lineAt(0)?.isWrapped) {
+    // Nobody sees this flag here, but it counts when a row is scrolled in above. SU takes away the row that wrapped.
+    out.push(`\x1b[${cols}G  \x1b[S\x1b[H\x1b[X`);
+  }
   const forced: number[] = [];
   for (let row = 1; row < rows; row++) {
     const line = lineAt(row);
@@ -35,15 +39,19 @@ export function writeRows(core: Core, buffer: Buffer, pen: Pen, out: string[]): 
     const line = lineAt(row);
     if (line === undefined) continue;
     const edge = cols - 1;
-    if (isStyledBlank(line, edge)) {
+    let drawnFrom = cols;
+    while (drawnFrom > 1 && isStyledBlank(line, drawnFrom - 1)) {
+      drawnFrom--;
       // The right half of a wide character becomes blank, in the pen's style, when its left half is overwritten.
-      pen.set(styleOf(line, edge));
-      out.push(`\x1b[${row + 1};${edge}H一\x1b[${row + 1};${edge}H `);
+      pen.set(styleOf(line, drawnFrom));
+      out.push(`\x1b[${row + 1};${drawnFrom}H一\x1b[${row + 1};${drawnFrom}H `);
+    }
+    if (drawnFrom < cols) {
       pen.set(defaultStyle);
-      out.push(`\x1b[${row + 1};${edge}H\x1b[X`);
+      out.push(`\x1b[${row + 1};${drawnFrom}H\x1b[X`);
       y = -1;
     }
-    for (let column = 0; column < cols; ) {
+    for (let column = 0; column < drawnFrom; ) {
       const word = line._data[column * 3] ?? 0;
       const width = word >>> content.widthShift;
       if ((word & content.any) !== 0) {
@@ -61,7 +69,7 @@ export function writeRows(core: Core, buffer: Buffer, pen: Pen, out: string[]): 
         continue;
       }
       const style = styleOf(line, column);
-      const run = blankRun(line, column, cols);
+      const run = blankRun(line, column, drawnFrom);
       if (style.fg !== 0 || (style.bg & ~coloursOnly) !== 0) {
         if (column < edge) {
           moveTo(column, row);

@@ -2,7 +2,17 @@
 
 import { createPen, type Pen, type Style, styleOf } from "./key-frame-pen.ts";
 import { writeRows } from "./key-frame-rows.ts";
-import { type Buffer, bgFlag, type Charset, type Core, content, joinStateOf, type Line } from "./xterm-internals.ts";
+import {
+  type Buffer,
+  bgFlag,
+  type Charset,
+  type Core,
+  content,
+  fgFlag,
+  joinStateOf,
+  joinWidthOf,
+  type Line,
+} from "./xterm-internals.ts";
 
 /** What xterm.js does not keep itself: collected by hooks, as strings that are safe inside an OSC. */
 export interface Colours {
@@ -28,8 +38,8 @@ export function blankKeyFrame(): Uint8Array {
 /**
  * The viewport of both buffers and every mode that later output depends on. Contains nothing that a terminal answers
  * (setting 1004 makes a focused terminal send one report: clients are mute until the frame is parsed). `tail`: the
- * unfinished sequence or character at the cut. Not kept: the wrap flag of the first row, titles beyond 2048 characters,
- * and what a resize has left outside the screen (a saved cursor, tab stops, cells of the alternate screen).
+ * unfinished sequence or character at the cut. Not kept: titles beyond 2048 characters, and
+ * what a resize has left outside the screen (a saved cursor, tab stops, cells of the alternate screen).
  */
 export function encodeKeyFrame(core: Core, names: CharsetNames, colours: Colours, tail: Uint8Array): Uint8Array {
   const out: string[] = [head, titles(core._inputHandler._windowTitle, core._inputHandler._iconName)];
@@ -96,10 +106,14 @@ function writeSaved(core: Core, buffer: Buffer, names: CharsetNames, pen: Pen, o
   const goTo = (x: number) => out.push(`\x1b[${y + 1};${x + 1}H`);
   goTo(Math.min(savedX, edge));
   pen.set({ fg: saved.fg, bg: saved.bg, ext: 0, urlId: 0 });
+  // DECRC brings no link back, but whether one counts: without an underline only some link makes DECSC note that it does.
+  const linked = (saved.bg & bgFlag.extended) !== 0 && (saved.fg & fgFlag.underline) === 0;
+  if (linked) out.push("\x1b]8;;https://localhost/\x1b\\");
   // Saved past the last column: DECRC comes back to the last one, but in a wider terminal to this one.
   if (savedX > edge) out.push(" ");
   const name = names.get(savedCharset) ?? "B";
   out.push(name === "B" ? "\x1b7" : `\x1b(${name}\x1b7\x1b(B`);
+  if (linked) out.push("\x1b]8;;\x1b\\");
   if (savedX > edge) {
     goTo(edge);
     pen.reset();
@@ -161,7 +175,14 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
   const join = joinStateOf(core);
   const past = buffer.x >= core.cols;
   const start = line === undefined || (!past && join === 0) ? -1 : glyphBefore(line, Math.min(buffer.x, core.cols));
-  // A wide character that autowrap off has swallowed was "printed" too: then another glyph stands there.
+  if (line !== undefined && isSwallowed(core, line, buffer.x)) {
+    charsets();
+    moveTo(buffer.x);
+    pen.set(style, "pen");
+    out.push("\u4e00");
+    return;
+  }
+  // After DECRC, or in another style, another glyph may stand there than the one printed last.
   if (line === undefined || start < 0 || (!past && !endsAt(line, start, buffer.x, style))) {
     charsets();
     moveTo(Math.min(buffer.x, core.cols - 1));
@@ -170,7 +191,7 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
   }
   // Only printing puts the cursor past the last column, and only printing lets a combining character join: print the
   // glyph before the cursor once more. After a print the pen is the glyph's own style, and nothing may follow.
-  const text = line.getString(start).slice(0, 64) || (isBlank(line) ? " \x1b[2K" : " ");
+  const text = line.getString(start).slice(0, 64) || (isBlank(line) ? " \x1b[1K" : " ");
   const width = (line._data[start * 3] ?? 0) >>> content.widthShift || 1;
   const print = () => out.push(core.coreService.modes.insertMode ? `\x1b[${width}P${text}` : text);
   if (join !== 0 || recalled) {
@@ -186,6 +207,13 @@ function writeEnd(core: Core, names: CharsetNames, pen: Pen, out: string[]): voi
     charsets();
     pen.set(style, "pen");
   }
+}
+
+/** A wide character did not fit at the edge with autowrap off: nothing shows, but a combining character may follow it. */
+function isSwallowed(core: Core, line: Line, x: number): boolean {
+  if (core.coreService.decPrivateModes.wraparound || x !== core.cols - 1 || joinWidthOf(core) !== 2) return false;
+  // Printing would take a wide neighbour apart; a whole one that ends here gives the same when printed again.
+  return (line._data[(x - 1) * 3] ?? 0) >>> content.widthShift === 1;
 }
 
 /** Whether a glyph in this style stands at `x` and reaches to `end`. */

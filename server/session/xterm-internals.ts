@@ -128,7 +128,12 @@ export function isIdle(core: Core): boolean {
   return _parser.currentState === 0 && _utf8Decoder.interim[0] === 0;
 }
 
-/** Width of a print state (xterm packs kind and width into one number); 0: nothing was printed last. */
+/** Of what was printed last, with its kind and width packed into one number; 0: nothing was. */
 export function joinStateOf(core: Core): number {
   return core._inputHandler._parser.precedingJoinState;
+}
+
+/** How many columns that took. */
+export function joinWidthOf(core: Core): number {
+  return (joinStateOf(core) >> 1) & 3;
 }

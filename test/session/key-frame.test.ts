@@ -149,6 +149,17 @@ describe("each kind of state survives", () => {
       "\x1b[?1047h\x1b[5;5H\x1b7\x1b[?1047l\x1b[2;2H\x1b7\x1b[H",
       "\x1b8n\x1b[?1047h\x1b8a",
     ],
+    "that a link counts for a saved pen": [
+      "\x1b]8;;http://e.org/\x1b\\\x1b7\x1b]8;;\x1b\\",
+      "\x1b]8;;http://e.org/2\x1b\\\x1b8link",
+    ],
+    "the wrap flag of the first row, for a row scrolled in above": [
+      "\x1b[5;1H0123456789012345678901\r\n\n\n\n\n",
+      "\x1b[H\x1bM",
+    ],
+    "the wrap flag of a row that EL 1 left blank": ["0123456789012345678901234567890123456789\x1b[1K", "x"],
+    "two coloured halves at the edge": ["\x1b[31m\x1b[3;19H漢\x1b[3;20H漢", "x"],
+    "a wide character that autowrap off has swallowed": ["\x1b[?7l\x1b[3;20H漢", "\u0301x"],
   };
   for (const [name, [before, after]] of Object.entries(returns)) {
     test(name, () => {

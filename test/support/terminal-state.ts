@@ -28,7 +28,7 @@ type Core = ReturnType<typeof coreOf>;
 type Buffer = Core["buffers"]["active"];
 type Line = NonNullable<ReturnType<Buffer["lines"]["get"]>>;
 
-/** Of any xterm.js terminal; what nobody can see is left out (wrap flag of the first row, stale colour bits). */
+/** Of any xterm.js terminal; what has no effect is left out (stale colour bits, the wrap flag of an only row). */
 export function stateOf(terminal: object): TerminalState {
   const core = coreOf(terminal);
   const { normal, alt, active } = core.buffers;
@@ -76,8 +76,9 @@ export function visibleOf(terminal: object): unknown {
 }
 
 function wrapsOf(core: Core, buffer: Buffer): string {
-  let wraps = "-";
-  for (let y = 1; y < core.rows; y++) wraps += buffer.lines.get(buffer.ybase + y)?.isWrapped ? "W" : ".";
+  let wraps = "";
+  for (let y = 0; y < core.rows; y++)
+    wraps += core.rows > 1 && buffer.lines.get(buffer.ybase + y)?.isWrapped ? "W" : ".";
   return wraps;
 }
 
