@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { faultOf } from "../../proto/client/index.ts";
 import type { Dial } from "../../server/target/target.ts";
@@ -138,6 +139,26 @@ describe("a strict session whose disk fails", () => {
     memory.pty().exit({ kind: "exited", code: 0 });
     expect((await shell.ended()).cause).toMatchObject(unrecorded);
     expect(auditOf(data).at(-1)).toMatchObject({ kind: "recording-failed" });
+  });
+
+  test("ends alone where the list of recordings has no room either", async () => {
+    const { bastion, data } = await opened();
+    await using _bastion = bastion;
+    {
+      // What SQLite says of a full disk, from now on and for every change of a row.
+      using list = new DatabaseSync(join(data, "recordings.db"));
+      list.exec(`CREATE TRIGGER full BEFORE UPDATE ON recordings
+        BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+    }
+    await using shell = operate(bastion.clients(), "memory");
+    await shell.started();
+    shell.shell.hangUp();
+    await shell.ended();
+    await until(() => bastion.registry.size === 0, "the session is over, and what is counted after it");
+    await using next = operate(bastion.clients(), "memory");
+    await next.started();
+    next.shell.hangUp();
+    await next.ended();
   });
 
   test("gets 30 s notice when the disk is nearly full, and then ends in order", async () => {
