@@ -137,7 +137,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
     onCommands: ({ recordingId }, count) => {
-      if (recordingId !== undefined) recordings.catalogue.change(recordingId, { commands: count });
+      if (recordingId !== undefined) recordings.recorders.countCommands(recordingId, count);
     },
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,

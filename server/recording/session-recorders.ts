@@ -86,6 +86,11 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
     return this.#recorder(start, session, writer, open, file, failure);
   }
 
+  /** How many commands were typed in a session that has ended. Told by the log alone where its list cannot be written. */
+  countCommands(id: RecordingId, commands: number): void {
+    this.#list(id, () => this.#needs.catalogue.change(id, { commands }));
+  }
+
   /** Those whose sessions have ended are waited for; the registry has ended all. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
