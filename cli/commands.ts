@@ -11,7 +11,7 @@ import {
 import { callTimeoutMs } from "./api.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
-import { resolveSession } from "./session-id.ts";
+import { resolvePastSession } from "./recording-id.ts";
 import { type Column, table } from "./table.ts";
 
 interface CommandsOptions {
@@ -43,7 +43,10 @@ export function commandsCommand(frame: Frame, done: (code: number) => void): Com
     .description(
       "Lists commands that were typed, newest first; those of one session in the order they were typed. Operators find their own, auditors and admins everybody's. What was typed without being shown is never among them.",
     )
-    .argument("[session]", "only of this session: its id, or the beginning of one that is still listed")
+    .argument(
+      "[session]",
+      "only of this session: its id or its recording's, or the beginning of one (`bartizan recordings`)",
+    )
     .option("--search <text>", 'words that the command holds, each as the beginning of one; "in quotes" together')
     .option("--operator <name>", "typed by this principal")
     .option("--target <name>", "on this target")
@@ -67,7 +70,7 @@ Examples:
 async function commands(frame: Frame, session: string | undefined, options: CommandsOptions): Promise<number> {
   using api = frame.api();
   const { search = "", operator = "", target = "", from, until, limit } = options;
-  const sessionId = session === undefined ? "" : await resolveSession(api.clients, session);
+  const sessionId = session === undefined ? "" : await resolvePastSession(api.clients, session);
   const found: FoundCommand[] = [];
   let pageToken = "";
   do {

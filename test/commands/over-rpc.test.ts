@@ -1,16 +1,19 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { faultOf } from "../../proto/client/index.ts";
 import type { TypedCommand } from "../../proto/gen/bartizan/v1/command_pb.ts";
 import { cliInPipe } from "../cli/cli-in-pty.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
-import { carriers, openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { carriers, openTestBastion, type TestBastion, type TestBastionOptions } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
 import { type OperatorViewing, operate, watch } from "../support/viewing.ts";
 
-async function withPlay(over: (typeof carriers)[number] = "HTTP/2") {
+async function withPlay(over: (typeof carriers)[number] = "HTTP/2", config: TestBastionOptions["config"] = {}) {
   const memory = createMemoryTarget({ name: "play" });
   const bastion = await openTestBastion({
-    ...{ over, targets: [memory.target], dial: memory.dial },
+    ...{ over, config, targets: [memory.target], dial: memory.dial },
     principals: { alice: ["operator"], bob: ["operator"], carol: ["auditor"], root: ["admin"] },
   });
   /** As a shell with an editor answers. */
@@ -117,5 +120,30 @@ describe("`bartizan commands`", () => {
     expect(one.stderr).toContain("There are more");
     memory.pty().exit({ kind: "exited", code: 0 });
     await operator.ended();
+  }, 60_000);
+
+  it("takes the beginning of a session's id, or its recording's, when the server was started since", async () => {
+    const data = mkdtempSync(join(tmpdir(), "bartizan-data-"));
+    const config = { data, recording: { folder: join(data, "recordings") } };
+    try {
+      let session = "";
+      {
+        const { bastion, memory, run } = await withPlay("HTTP/2", config);
+        await using _bastion = bastion;
+        await using operator = operate(bastion.clients(), "play");
+        session = (await operator.started()).session.id;
+        await run(operator, "echo first");
+        memory.pty().exit({ kind: "exited", code: 0 });
+        await operator.ended();
+        await until(async () => (await search(bastion, bastion.token)).length === 1, "it is stored");
+      }
+      await using bastion = await openTestBastion({ config });
+      const env = { url: bastion.url, token: bastion.token, folder: bastion.folder };
+      const recording = bastion.catalogue.find(session)?.id ?? "";
+      for (const given of [session, session.slice(0, -2), session.slice("test-".length), recording.slice(0, 8)])
+        expect((await cliInPipe(["commands", given], env)).stdout, given).toContain("echo first");
+    } finally {
+      rmSync(data, { recursive: true });
+    }
   }, 60_000);
 });

@@ -75,7 +75,9 @@ describe("no recorder, no shell:", () => {
     const { bastion, disk, data, dialled } = await opened();
     await using _bastion = bastion;
     disk.free(1024);
-    expect((await refusal(bastion))?.message).toContain("nearly full");
+    expect((await refusal(bastion))?.message).toBe(
+      "This session cannot be recorded: the disk of the recordings is nearly full.",
+    );
     expect(dialled()).toBe(0);
     expect(auditOf(data).at(-1)).toMatchObject({ kind: "reserve-hit", freeBytes: 1024 });
   });
