@@ -135,6 +135,9 @@ Type in another terminal:
   npx bartizan sessions${at}
   npx bartizan watch ID${at}
   npx bartizan kick ID --reason "..."${at}
+  npx bartizan recordings${at}
+  npx bartizan play ID${at}
+  npx bartizan commands${at}
   npx bartizan doctor${at}
 
 Ctrl-C stops it.
