@@ -124,7 +124,8 @@ export function ptyContract(rig: ContractRig): void {
         expect(heldBytes() - before).toBeLessThan(4_194_304);
         expect(Number(last) * 65_536).toBeLessThan(16_777_216);
       } finally {
-        rmSync(folder, { recursive: true, force: true });
+        // The program may write its last number meanwhile.
+        rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       }
     });
 
