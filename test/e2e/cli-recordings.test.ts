@@ -75,7 +75,13 @@ describe("play", () => {
     await cli.shows("    one");
     cli.type(" ");
     await cli.shows("paused");
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    {
+      // Somebody who began later and does not pause comes to the end meanwhile.
+      await using other = cliInPty(["play", session, "--speed", "0.5"], env, 80, 26);
+      await other.shows("    three");
+      other.type("q");
+      await other.over();
+    }
     expect(cli.screen().join("\n")).not.toContain("three");
     cli.type(" ");
     await cli.shows("    three");

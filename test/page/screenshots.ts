@@ -120,7 +120,6 @@ await sam.getByRole("link", { name: "Replay ada on web-2" }).click();
 await shows(sam, "serves");
 await sam.getByTestId("play").click();
 await sam.getByTestId("mark").first().waitFor();
-await sam.getByRole("tab", { name: /^Events/ }).click();
 await draw(sam, "replay");
 const replayed = new URL(sam.url()).pathname;
 await phone.evaluate((path) => history.pushState(null, "", path), `${replayed}?at=3000`);
