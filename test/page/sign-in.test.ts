@@ -157,7 +157,7 @@ describe("a link of somebody else", () => {
     await page.keyboard.press("Enter");
     await offer.waitFor({ state: "detached" });
     await typeLine(page, "echo unmoved");
-    await shows(page, "unmoved");
+    await shows(page, /^unmoved/);
     expect(live(rig).map(({ operator }) => operator.name)).not.toContain("mallory");
 
     await follow();

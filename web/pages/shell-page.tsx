@@ -61,7 +61,7 @@ export function ShellPage({ visible, wish, onTabs }: ShellPageProps) {
   const { tabs, front } = useSyncExternalStore(shells?.subscribe ?? never, () => shells?.state ?? noTabs);
   const frontState = useSyncExternalStore(front?.subscribe ?? never, () => front?.state);
   const question = frontState?.questions[0];
-  const asks = dialog !== undefined || frontState?.prompt !== undefined || question !== undefined;
+  const asks = dialog !== undefined || pasteDenied || frontState?.prompt !== undefined || question !== undefined;
 
   useEffect(() => {
     if (wish !== undefined) shells?.grant(wish);

@@ -5,19 +5,21 @@ import { useSyncExternalStore } from "react";
 import { printable } from "../../proto/client/index.ts";
 import type { Access, Offer } from "../access.ts";
 import { useWords } from "./language.tsx";
+import { useFocusBack } from "./use-focus-back.ts";
 
 export function OfferDialog({ access }: { access: Access }) {
   const { access: words, kick } = useWords();
   const offer = useSyncExternalStore(access.subscribe, () => access.offer);
   const refuse = () => void access.answer(false);
+  useFocusBack(offer !== undefined);
   return (
-    // It stays mounted: only so does the focus go back to where it was.
     <Modal
       opened={offer !== undefined}
       onClose={refuse}
       title={offer && words.foreignTitle(printable(offer.name, 60))}
       centered
       transitionProps={{ duration: 0 }}
+      returnFocus={false}
       closeOnClickOutside={false}
       closeButtonProps={{ "aria-label": kick.close }}
     >
