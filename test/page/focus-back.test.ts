@@ -116,3 +116,13 @@ test("on a phone, a paste that the browser denies leaves the keys with the shell
   await page.getByTestId("key-bar").getByRole("button", { name: "Paste" }).tap();
   expect(await focusedWhenGone(page, () => answer(page, "Escape"))).toMatch(/^Terminal on play/);
 });
+
+test("settings that the person's menu has opened give the focus back to the menu's button, every time", async () => {
+  const { rig, page } = await openShell();
+  await using _rig = rig;
+  for (const _time of ["first", "second"]) {
+    await page.getByRole("button", { name: /^Menu of / }).click();
+    await page.getByRole("menuitem", { name: "Terminal settings" }).click();
+    expect(await focusedWhenGone(page, () => answer(page, "Escape"))).toMatch(/^Menu of /);
+  }
+});

@@ -1,7 +1,7 @@
 /** The caller's menu: theme, language, terminal settings, and the way out. */
 
 import { Avatar, type MantineColorScheme, Menu, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
-import { lazy, Suspense, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useRef, useState, useSyncExternalStore } from "react";
 import { en } from "../messages/en.ts";
 import { zh } from "../messages/zh.ts";
 import { Icon } from "./icons.tsx";
@@ -21,11 +21,17 @@ export function UserMenu() {
   const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const [settingsOpened, setSettingsOpened] = useState<boolean>();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const button = useRef<HTMLButtonElement>(null);
+  const closeSettings = () => {
+    setSettingsOpened(false);
+    // The entry that opened them is gone with the menu, and cannot take the focus back.
+    button.current?.focus();
+  };
   return (
     <>
       <Menu position="bottom-end" width={260} withInitialFocusPlaceholder={false}>
         <Menu.Target>
-          <UnstyledButton aria-label={words.user.menu(who.name)}>
+          <UnstyledButton ref={button} aria-label={words.user.menu(who.name)}>
             <Avatar size={32} radius="xl" color="cyan">
               <Icon name="user" />
             </Avatar>
@@ -76,7 +82,7 @@ export function UserMenu() {
       </Menu>
       {settingsOpened !== undefined && (
         <Suspense>
-          <TerminalSettingsDialog store={settings} opened={settingsOpened} onClose={() => setSettingsOpened(false)} />
+          <TerminalSettingsDialog store={settings} opened={settingsOpened} onClose={closeSettings} />
         </Suspense>
       )}
     </>
