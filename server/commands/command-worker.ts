@@ -4,6 +4,7 @@ import unicode11 from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 import { clampCsiCounts } from "../../proto/client/csi-clamps.ts";
 import type { TermSize } from "../events.ts";
+import { charsetNames } from "../session/screen-model.ts";
 import type { FeedEvent } from "./command.ts";
 import { beat, type FeedJob, type FromWorker, type ToWorker, type WorkerSetup } from "./command-jobs.ts";
 import { Extractor } from "./extractor.ts";
@@ -13,7 +14,38 @@ const scrollback = 100;
 const sliceBytes = 16 * 1024;
 
 const { beats, budgetMs } = workerData as WorkerSetup;
-const live = new Map<number, { readonly extractor: Extractor; readonly terminal: { dispose(): void } }>();
+interface Live {
+  readonly extractor: Extractor;
+  fedAtMs: number;
+}
+
+const live = new Map<number, Live>();
+/** Those with a terminal, or too busy to give it up, by when they were fed last. */
+const awake = new Map<number, Live>();
+const names = charsetNames(newTerminal);
+/** Who has not been fed for so long gives his terminal up until he is ... */
+const idleMs = 5000;
+/** ... and after this short a time while so many are awake: many idle sessions cost what they cost asleep. */
+const crowdedMs = 500;
+const crowd = 32;
+/** Terminals put to sleep since what they left was collected. */
+let left = 0;
+setInterval(() => {
+  sleepSince(performance.now() - idleMs, 0);
+  // The thread's own heap has room for hundreds of them: V8 sees no reason by itself.
+  if (left >= crowd) globalThis.gc?.();
+  if (left >= crowd) left = 0;
+}, 1000);
+
+/** Whoever was not fed since then falls asleep, longest first, while more than `most` are awake. */
+function sleepSince(atMs: number, most: number): void {
+  for (const [session, each] of awake) {
+    if (each.fedAtMs >= atMs || awake.size <= most) break;
+    each.extractor.sleep(names);
+    awake.delete(session);
+    left += 1;
+  }
+}
 
 parentPort?.on("message", (message: ToWorker) => {
   if (message.kind === "close") drop(message.session);
@@ -45,11 +77,15 @@ function work({ session, start, events, bytes, last }: FeedJob): boolean {
   const endMs = performance.now() + budgetMs;
   if (start !== undefined) {
     drop(session);
-    const terminal = newTerminal(start.size);
-    live.set(session, { terminal, extractor: new Extractor(terminal, start) });
+    live.set(session, { extractor: new Extractor(newTerminal, start.size, start), fedAtMs: 0 });
   }
-  const extractor = live.get(session)?.extractor;
-  if (extractor === undefined) return false;
+  const own = live.get(session);
+  if (own === undefined) return false;
+  const { extractor } = own;
+  own.fedAtMs = performance.now();
+  awake.delete(session);
+  awake.set(session, own);
+  if (awake.size > crowd) sleepSince(own.fedAtMs - crowdedMs, crowd);
   let at = 0;
   for (const event of events) {
     if (event.kind !== "output" && event.kind !== "input") {
@@ -89,6 +125,7 @@ function giveUp(session: number): void {
 }
 
 function drop(session: number): void {
-  live.get(session)?.terminal.dispose();
+  live.get(session)?.extractor[Symbol.dispose]();
   live.delete(session);
+  awake.delete(session);
 }

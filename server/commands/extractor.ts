@@ -4,16 +4,19 @@
  */
 import type { IBuffer, IMarker, Terminal } from "@xterm/headless";
 import type { TermSize } from "../events.ts";
+import type { CharsetNames } from "../session/key-frame.ts";
 import { canSkip } from "../session/screen-model.ts";
-import { type Core, coreOf } from "../session/xterm-internals.ts";
 import type { FeedEvent } from "./command.ts";
 import { CommandLog } from "./command-log.ts";
-import { type Expanding, expandedLine } from "./history-expansion.ts";
-import { type Anchor, columnOf, type Found, findLine } from "./line-finder.ts";
+import { DozingTerminal } from "./dozing-terminal.ts";
+import { expandedLine } from "./history-expansion.ts";
+import { columnOf, type Found, findLine } from "./line-finder.ts";
+import { LineMarks } from "./line-marks.ts";
+import { listenToLines } from "./line-signs.ts";
 import { OpenCommand } from "./open-command.ts";
 import { KnownPrompts, looksLikeContinuation, looksLikePrompt } from "./prompts.ts";
 import { goesOn, joinRows, lineAt, rowText } from "./region.ts";
-import { markNumbers, nextSequence, type ShellMark, sequenceLength, shellMarks } from "./shell-marks.ts";
+import { nextSequence, type ShellMark, sequenceLength } from "./shell-marks.ts";
 import { hasHistorySigns, pastedCommands } from "./shell-syntax.ts";
 import { answerTo } from "./typed-answer.ts";
 import { TypedLines } from "./typed-lines.ts";
@@ -24,11 +27,11 @@ const maxRows = 300;
 const nothingYet = { commands: 0, offset: 0 };
 
 export class Extractor {
-  readonly #terminal: Terminal;
-  readonly #core: Core;
+  readonly #screen: DozingTerminal;
   readonly #log: CommandLog;
   readonly #typed = new TypedLines();
   readonly #prompts = new KnownPrompts();
+  readonly #marks = new LineMarks();
   readonly #open: OpenCommand;
   /** Output bytes before the piece that is being parsed. */
   #offset = 0;
@@ -36,14 +39,6 @@ export class Extractor {
   /** A line editor says that it reads (bracketed paste). */
   #editing = false;
   #knowsEditors = false;
-  /** Where the prompt of the line editor began. */
-  #promptFrom: IMarker | undefined;
-  #promptCol = 0;
-  #anchor: Anchor | undefined;
-  /** The row in which the last line was entered. */
-  #enteredRow: IMarker | undefined;
-  /** The next line of output may be what history made of the command. */
-  #expanding: Expanding | undefined;
   #wasAlternate = false;
   /** What is being parsed. */
   #piece: Buffer = Buffer.alloc(0);
@@ -53,42 +48,39 @@ export class Extractor {
   #lineOffset = 0;
 
   /**
-   * The terminal is the extractor's own from here on: with some scrollback, guarded against hostile counts. `after`:
-   * what came before, when another extractor began.
+   * `newTerminal`: with some scrollback, guarded against hostile counts; they are the extractor's own. `after`: what came
+   * before, when another extractor began.
    */
-  constructor(terminal: Terminal, after: { readonly commands: number; readonly offset: number } = nothingYet) {
-    this.#terminal = terminal;
+  constructor(
+    newTerminal: (size: TermSize) => Terminal,
+    size: TermSize,
+    after: { readonly commands: number; readonly offset: number } = nothingYet,
+  ) {
     this.#log = new CommandLog(after.commands);
     this.#open = new OpenCommand(this.#log);
     this.#offset = after.offset;
-    this.#core = coreOf(terminal);
-    const { parser } = terminal;
-    const mode = (params: (number | number[])[], on: boolean) => {
-      if (params.includes(2004)) this.#editor(on);
-      return false;
-    };
-    parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => mode(params, true));
-    parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => mode(params, false));
-    parser.registerCsiHandler({ final: "J" }, (params) => {
-      // The prompt is drawn anew at the top.
-      const { cursorX, cursorY } = this.#buffer;
-      if (params[0] === 2 || params[0] === 3 || (params[0] === 0 && cursorX === 0 && cursorY === 0)) this.#cleared();
-      return false;
-    });
-    for (const number of markNumbers) {
-      parser.registerOscHandler(number, (data) => {
-        if (!this.#alternate) for (const mark of shellMarks(number, data)) this.#said(mark);
-        return false;
+    const listen = (terminal: Terminal) =>
+      listenToLines(terminal, {
+        editor: (on) => this.#editor(on),
+        cleared: () => this.#cleared(),
+        said: (mark) => this.#said(mark),
+        lineFeed: () => this.#lineFeed(),
       });
-    }
-    // A terminal keeps a marker for each link, and looks through all of them.
-    parser.registerOscHandler(8, () => true);
-    terminal.onLineFeed(() => this.#lineFeed());
+    this.#screen = new DozingTerminal({ newTerminal, listen, marks: this.#marks }, size);
+  }
+
+  /** Gives memory back until something is fed. */
+  sleep(names: CharsetNames): void {
+    this.#screen.sleep(names);
+  }
+
+  [Symbol.dispose](): void {
+    this.#screen[Symbol.dispose]();
   }
 
   /** True while plain output may be shortened before it is fed. */
   get steady(): boolean {
-    return canSkip(this.#core) && !this.#alternate && this.#expanding === undefined;
+    return this.#screen.awake && canSkip(this.#screen.core) && !this.#alternate && this.#marks.expanding === undefined;
   }
 
   get log(): CommandLog {
@@ -105,7 +97,7 @@ export class Extractor {
   }
 
   resize({ cols, rows }: TermSize): void {
-    this.#terminal.resize(Math.max(2, cols), rows);
+    this.#screen.terminal.resize(Math.max(2, cols), rows);
   }
 
   /** The session is over: what was held back is told. */
@@ -115,11 +107,11 @@ export class Extractor {
   }
 
   get #buffer(): IBuffer {
-    return this.#terminal.buffer.active;
+    return this.#screen.terminal.buffer.active;
   }
 
   get #alternate(): boolean {
-    return this.#terminal.buffer.active.type === "alternate";
+    return this.#screen.terminal.buffer.active.type === "alternate";
   }
 
   get #row(): number {
@@ -127,7 +119,7 @@ export class Extractor {
   }
 
   #mark(rows = 0): IMarker | undefined {
-    return this.#alternate ? undefined : this.#terminal.registerMarker(rows);
+    return this.#alternate ? undefined : this.#screen.terminal.registerMarker(rows);
   }
 
   /** The cursor's row up to it. Cells that nothing was written to count as blanks. */
@@ -145,7 +137,7 @@ export class Extractor {
     for (let from = 0; from < buffer.length; ) {
       const piece = buffer.subarray(from, nextSequence(buffer, from + 1));
       this.#piece = piece;
-      this.#core.writeSync(piece);
+      this.#screen.core.writeSync(piece);
       this.#offset += piece.length;
       from += piece.length;
     }
@@ -167,35 +159,36 @@ export class Extractor {
   #gap(bytes: number, alternate: boolean | undefined): void {
     const was = this.#alternate;
     this.#open.flush(this.#prompts);
-    this.#core.writeSync(Buffer.from("\x18\x1bc"));
-    if (alternate ?? was) this.#core.writeSync(Buffer.from("\x1b[?1049h"));
+    this.#screen.core.writeSync(Buffer.from("\x18\x1bc"));
+    if (alternate ?? was) this.#screen.core.writeSync(Buffer.from("\x1b[?1049h"));
     this.#offset += bytes;
     this.#editing = false;
-    this.#dropAnchor();
-    this.#promptFrom = undefined;
-    this.#expanding = undefined;
+    this.#marks.dropAnchor();
+    this.#marks.promptFrom = undefined;
+    this.#marks.expanding = undefined;
     this.#typed.clear();
   }
 
   /** Output up to `row` is there: its first line may be the command as history expanded it. */
   #tellExpansion(row: number): void {
-    const line = this.#expanding === undefined ? undefined : expandedLine(this.#buffer, this.#expanding, row);
+    const line =
+      this.#marks.expanding === undefined ? undefined : expandedLine(this.#buffer, this.#marks.expanding, row);
     if (line === undefined) return;
-    this.#expanding = undefined;
+    this.#marks.expanding = undefined;
     if (line !== "") this.#open.retell(line);
   }
 
   #cleared(): void {
     const row = this.#mark(-this.#buffer.cursorY);
     if (row === undefined) return;
-    if (this.#editing) this.#promptFrom = row;
-    if (this.#anchor?.sure) this.#anchor = { ...this.#anchor, row };
+    if (this.#editing) this.#marks.promptFrom = row;
+    if (this.#marks.anchor?.sure) this.#marks.anchor = { ...this.#marks.anchor, row };
   }
 
   /** Before a key is counted: where the cursor rests now is where typing begins, unless typed text is under way. */
   #settleAnchor(): void {
     const typed = this.#typed;
-    if (this.#anchor?.sure) return;
+    if (this.#marks.anchor?.sure) return;
     const row = this.#beforeCursor();
     if (!typed.empty) {
       const stale = this.#atMs - (typed.lines.at(-1)?.atMs ?? 0) > staleMs;
@@ -211,23 +204,18 @@ export class Extractor {
   #setAnchor(sure: boolean): void {
     const { cursorX: col } = this.#buffer;
     // The editor reads, but its prompt is still on the way.
-    if (this.#editing && col === 0 && this.#promptFrom?.line === this.#row) return;
+    if (this.#editing && col === 0 && this.#marks.promptFrom?.line === this.#row) return;
     const row = this.#mark();
     if (row === undefined) return;
     const text = this.#beforeCursor();
-    this.#dropAnchor();
+    this.#marks.dropAnchor();
     const right = rowText(this.#buffer, row.line, col).trim();
     const wrapped = lineAt(this.#buffer, row.line)?.isWrapped ?? false;
-    this.#anchor = { row, col, text, wrapped, right, sure };
+    this.#marks.anchor = { row, col, text, wrapped, right, sure };
     if (this.#editing || looksLikePrompt(text)) {
-      const asksOn = looksLikeContinuation(text) && this.#asksOn(row.line);
+      const asksOn = looksLikeContinuation(text) && this.#marks.asksOn(row.line);
       if (sure && !asksOn) this.#prompts.add({ text, wrapped });
     }
-  }
-
-  #dropAnchor(): void {
-    this.#anchor?.row.dispose();
-    this.#anchor = undefined;
   }
 
   /** Bracketed paste goes on when a line editor begins to read, and off when the line is entered or given up. */
@@ -236,23 +224,23 @@ export class Extractor {
     if (on) {
       this.#editing = true;
       this.#knowsEditors = true;
-      this.#promptFrom?.dispose();
-      this.#promptFrom = this.#mark();
-      this.#promptCol = this.#buffer.cursorX;
+      this.#marks.promptFrom?.dispose();
+      this.#marks.promptFrom = this.#mark();
+      this.#marks.promptCol = this.#buffer.cursorX;
       this.#tellExpansion(this.#row);
-      if (!this.#asksOn(this.#row)) this.#open.flush(this.#prompts);
+      if (!this.#marks.asksOn(this.#row)) this.#open.flush(this.#prompts);
       if (!this.#open.waits) this.#log.end(this.#offset, this.#atMs);
-      this.#dropAnchor();
+      this.#marks.dropAnchor();
       // zsh says it behind its prompt.
-      if (this.#promptCol > 0) this.#setAnchor(false);
+      if (this.#marks.promptCol > 0) this.#setAnchor(false);
       return;
     }
     this.#editing = this.#typed.lines.some(({ end }) => end !== undefined);
     if (!this.#editing) return; // nobody ended a line: nothing was entered
     const { cursorX } = this.#buffer;
-    const began = this.#promptFrom?.line ?? -1;
-    const untouched = began === this.#row && cursorX === this.#promptCol && this.#anchor?.sure !== true;
-    if (!(untouched && this.#promptCol === 0)) this.#accept(cursorX === 0 ? this.#row - 1 : this.#row);
+    const began = this.#marks.promptFrom?.line ?? -1;
+    const untouched = began === this.#row && cursorX === this.#marks.promptCol && this.#marks.anchor?.sure !== true;
+    if (!(untouched && this.#marks.promptCol === 0)) this.#accept(cursorX === 0 ? this.#row - 1 : this.#row);
     this.#editing = false;
   }
 
@@ -260,7 +248,7 @@ export class Extractor {
   #lineFeed(): void {
     if (this.#alternate) return;
     const above = this.#row - 1;
-    if (this.#expanding !== undefined) this.#tellExpansion(above + 1);
+    if (this.#marks.expanding !== undefined) this.#tellExpansion(above + 1);
     if (this.#givenUp(above)) return;
     if (this.#editing) return;
     this.#fed = true;
@@ -273,15 +261,15 @@ export class Extractor {
     const at = lines.findIndex(({ end }) => end !== undefined);
     if (lines[at]?.end !== "interrupted" || !rowText(this.#buffer, row).trimEnd().endsWith("^C")) return false;
     this.#typed.drop(at + 1);
-    this.#dropAnchor();
+    this.#marks.dropAnchor();
     this.#open.giveUp();
-    if (this.#editing) this.#promptFrom = this.#mark();
+    if (this.#editing) this.#marks.promptFrom = this.#mark();
     return true;
   }
 
   #plainLineFeed(row: number): void {
     if (rowText(this.#buffer, row + 1).trim() !== "") return;
-    const anchor = this.#anchor;
+    const anchor = this.#marks.anchor;
     if (anchor === undefined) {
       // Typed ahead: the shell has shown the line behind a prompt that was never at rest.
       const text = rowText(this.#buffer, row);
@@ -291,7 +279,7 @@ export class Extractor {
       return;
     }
     if (anchor.row.line < 0 || anchor.row.line > row) {
-      this.#dropAnchor();
+      this.#marks.dropAnchor();
       return;
     }
     // Where shells have editors, a prompt without one is believed when it is bare, or comes again.
@@ -310,14 +298,15 @@ export class Extractor {
   }
 
   #said(mark: ShellMark): void {
+    if (this.#alternate) return;
     switch (mark.kind) {
       case "prompt-start":
-        this.#promptFrom ??= this.#mark();
+        this.#marks.promptFrom ??= this.#mark();
         this.#log.end(this.#offset, this.#atMs);
         break;
       case "prompt-end":
         // A line that is drawn anew has the same mark again, and not always behind the prompt.
-        if (!this.#anchor?.sure) this.#setAnchor(true);
+        if (!this.#marks.anchor?.sure) this.#setAnchor(true);
         break;
       case "text":
         this.#declare(mark.text);
@@ -340,7 +329,7 @@ export class Extractor {
     const { last } = this.#log;
     if (last !== undefined && last.endedMs === undefined && last.confidence !== "declared" && text.trim() !== "")
       this.#log.retell(text, "declared");
-    this.#expanding = undefined;
+    this.#marks.expanding = undefined;
   }
 
   /** A line was entered or given up; it ends in `toRow`. */
@@ -350,14 +339,14 @@ export class Extractor {
     let endRow = toRow;
     while (inLine && goesOn(this.#buffer, endRow)) endRow++;
     const found = this.#locate(endRow);
-    this.#dropAnchor();
+    this.#marks.dropAnchor();
     let shown = found === undefined ? "" : joinRows(found.rows);
     if (inLine) shown = shown.trimEnd();
     const answer = answerTo(this.#typed.lines, found?.rows ?? [], shown);
     this.#typed.drop(answer.drop);
-    const asksOn = found !== undefined && this.#asksOn(found.row);
-    this.#enteredRow?.dispose();
-    this.#enteredRow = this.#mark(endRow - this.#row);
+    const asksOn = found !== undefined && this.#marks.asksOn(found.row);
+    this.#marks.entered?.dispose();
+    this.#marks.entered = this.#mark(endRow - this.#row);
     if (answer.kind === "given-up") {
       this.#open.giveUp();
       return;
@@ -370,29 +359,19 @@ export class Extractor {
       const line = { prompt: found.prompt, text, atMs: this.#atMs, offset, typed: found.guessed };
       if (!this.#open.enter(line, held, asksOn) || !hasHistorySigns(text)) continue;
       const row = this.#mark(this.#buffer.cursorX === 0 ? 0 : 1);
-      if (row !== undefined) this.#expanding = { row, text };
+      if (row !== undefined) this.#marks.expanding = { row, text };
     }
-  }
-
-  /** A prompt in this row may ask for more of the line entered before. */
-  #asksOn(row: number): boolean {
-    const line = this.#enteredRow?.line ?? -1;
-    return line >= 0 && row - line <= 1;
   }
 
   #locate(toRow: number): Found | undefined {
     return findLine(this.#buffer, {
-      ...{ toRow, top: Math.max(0, toRow - maxRows, this.#lowest(toRow)), anchor: this.#anchor },
+      ...{
+        toRow,
+        top: Math.max(0, toRow - maxRows, this.#marks.lowest(toRow, this.#editing)),
+        anchor: this.#marks.anchor,
+      },
       ...{ prompts: this.#prompts, editing: this.#editing },
       typed: this.#typed.lines.find(({ end }) => end !== undefined),
     });
-  }
-
-  /** Above this row nothing of the line can stand. */
-  #lowest(toRow: number): number {
-    const prompt = this.#promptFrom?.line ?? -1;
-    if (this.#editing && prompt >= 0 && prompt <= toRow) return prompt;
-    const entered = this.#enteredRow?.line ?? -1;
-    return entered >= 0 && entered < toRow ? entered + 1 : 0;
   }
 }

@@ -1,11 +1,12 @@
 /** What bash and zsh print when history signs were in a line: the line as it runs. */
-import type { IBuffer, IMarker } from "@xterm/headless";
+import type { IBuffer } from "@xterm/headless";
+import type { Row } from "./line-finder.ts";
 import { joinRows, readRows } from "./region.ts";
 import { isExpansionOf } from "./shell-syntax.ts";
 
 export interface Expanding {
   /** Where the expanded line would stand. */
-  readonly row: IMarker;
+  readonly row: Row;
   /** As it was entered. */
   readonly text: string;
 }

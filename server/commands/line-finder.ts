@@ -4,9 +4,12 @@ import { firstPrompt, type KnownPrompts, looksLikePrompt } from "./prompts.ts";
 import { joinRows, lineAt, type RowText, readRows, rowText } from "./region.ts";
 import type { TypedLine } from "./typed-lines.ts";
 
+/** A row that is followed as the terminal scrolls; `line` is -1 once it is gone. */
+export type Row = Pick<IMarker, "line" | "dispose">;
+
 /** Where typing begins. */
 export interface Anchor {
-  readonly row: IMarker;
+  readonly row: Row;
   readonly col: number;
   /** The row up to there. */
   readonly text: string;

@@ -4,15 +4,22 @@ import xterm from "@xterm/headless";
 import { clampCsiCounts } from "../../proto/client/csi-clamps.ts";
 import { Extractor } from "../../server/commands/extractor.ts";
 import type { CommandSeen, TermSize } from "../../server/events.ts";
+import { charsetNames } from "../../server/session/screen-model.ts";
 import type { Trace, TraceEvent } from "./typist.ts";
 
 /** A terminal as the command worker has them. */
-export function newExtractor({ cols, rows }: TermSize): Extractor {
+function newTerminal({ cols, rows }: TermSize) {
   const terminal = new xterm.Terminal({ cols, rows, scrollback: 100, allowProposedApi: true, logLevel: "off" });
   terminal.loadAddon(new unicode11.Unicode11Addon());
   terminal.unicode.activeVersion = "11";
   clampCsiCounts(terminal);
-  return new Extractor(terminal);
+  return terminal;
+}
+
+const names = charsetNames(newTerminal);
+
+export function newExtractor(size: TermSize): Extractor {
+  return new Extractor(newTerminal, size);
 }
 
 export function feedTrace(extractor: Extractor, event: TraceEvent): void {
@@ -20,10 +27,15 @@ export function feedTrace(extractor: Extractor, event: TraceEvent): void {
   else extractor.feed({ kind: "resize", atMs: event.atMs, size: { cols: event.cols, rows: event.rows } });
 }
 
-/** The commands in it, each in its last form. */
-export function commandsIn(trace: Trace): CommandSeen[] {
+/** The commands in it, each in its last form. `sleepAfterMs`: a pause of the trace in which the extractor falls asleep. */
+export function commandsIn(trace: Trace, sleepAfterMs = Number.POSITIVE_INFINITY): CommandSeen[] {
   const extractor = newExtractor(trace);
-  for (const event of trace.events) feedTrace(extractor, event);
+  let lastMs = 0;
+  for (const event of trace.events) {
+    if (event.atMs - lastMs >= sleepAfterMs) extractor.sleep(names);
+    lastMs = event.atMs;
+    feedTrace(extractor, event);
+  }
   extractor.end();
   return extractor.log.take();
 }

@@ -37,6 +37,11 @@ describe.concurrent("what is typed into a real shell", () => {
       const told = JSON.stringify({ missing, extra });
       expect(hits / trace.truth.length, told).toBeGreaterThanOrEqual(0.95);
       expect(hits / found.length, told).toBeGreaterThanOrEqual(0.97);
+      // Whoever pauses finds his extractor asleep: it knows no less afterwards.
+      const slept = score(trace, commandsIn(trace, 30));
+      expect(slept.leaked).toEqual([]);
+      expect(slept.hits, JSON.stringify(slept)).toBeGreaterThanOrEqual(hits);
+      expect(slept.extra.length, JSON.stringify(slept)).toBeLessThanOrEqual(extra.length);
     },
     90_000,
   );
