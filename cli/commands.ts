@@ -1,7 +1,7 @@
 /** `bartizan commands`: who typed what, where; of one session, or found in all that you may replay. */
 
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Command, InvalidArgumentError } from "commander";
 import {
   type FoundCommand,
@@ -11,6 +11,7 @@ import {
 import { callTimeoutMs } from "./api.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { localTime, pastTime } from "./past-time.ts";
 import { resolvePastSession } from "./recording-id.ts";
 import { type Column, table } from "./table.ts";
 
@@ -18,14 +19,13 @@ interface CommandsOptions {
   readonly search?: string;
   readonly operator?: string;
   readonly target?: string;
-  readonly from?: Timestamp;
-  readonly until?: Timestamp;
+  readonly from?: Date;
+  readonly until?: Date;
   readonly limit: number;
   readonly json?: boolean;
 }
 
 const maxPage = 500;
-const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const columns: readonly Column<FoundCommand>[] = [
   { head: "AT", cell: ({ at }) => (at === undefined ? "-" : localTime(timestampDate(at))) },
@@ -50,8 +50,8 @@ export function commandsCommand(frame: Frame, done: (code: number) => void): Com
     .option("--search <text>", 'words that the command holds, each as the beginning of one; "in quotes" together')
     .option("--operator <name>", "typed by this principal")
     .option("--target <name>", "on this target")
-    .option("--from <time>", "typed then or later: 2026-01-31, 2026-01-31T12:00, or 30m, 2h, 7d ago", time)
-    .option("--until <time>", "typed before, written as --from", time)
+    .option("--from <time>", "typed then or later: 2026-01-31, 2026-01-31T12:00, or 30m, 2h, 7d ago", pastTime)
+    .option("--until <time>", "typed before, written as --from", pastTime)
     .option("--limit <count>", "at most so many", count, 50)
     .option("--json", "one JSON document (bartizan.v1.SearchCommandsResponse)")
     .addHelpText(
@@ -78,8 +78,8 @@ async function commands(frame: Frame, session: string | undefined, options: Comm
       create(SearchCommandsRequestSchema, {
         ...{ text: search, operator, target, sessionId, pageToken },
         pageSize: Math.min(maxPage, limit - found.length),
-        ...(from === undefined ? {} : { from }),
-        ...(until === undefined ? {} : { until }),
+        ...(from === undefined ? {} : { from: timestampFromDate(from) }),
+        ...(until === undefined ? {} : { until: timestampFromDate(until) }),
       }),
       { timeoutMs: callTimeoutMs },
     );
@@ -94,24 +94,7 @@ async function commands(frame: Frame, session: string | undefined, options: Comm
   return exitCodes.ok;
 }
 
-/** "2h" before now, or a date with or without a time, in local time unless it says otherwise. */
-function time(text: string): Timestamp {
-  const [, amount = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (amount !== "") return timestampFromMs(Date.now() - Number(amount) * (units[unit] ?? 0));
-  const local = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text;
-  const atMs = /^\d{4}-\d\d-\d\dT/.test(local) ? Date.parse(local) : Number.NaN;
-  if (Number.isNaN(atMs))
-    throw new InvalidArgumentError("Write it as 2026-01-31, 2026-01-31T12:00, or 2h for two hours ago.");
-  return timestampFromMs(atMs);
-}
-
 function count(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It is a number of at least 1.");
   return Number(text);
-}
-
-function localTime(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

@@ -7,6 +7,7 @@ import { ListRecordingsResponseSchema, type Recording, RecordingState } from "..
 import { callTimeoutMs } from "./api.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { localTime, pastTime } from "./past-time.ts";
 import { type Column, table } from "./table.ts";
 import { amountWords, endWords, timeWords } from "./words.ts";
 
@@ -50,12 +51,6 @@ function stateWords({ state, ended }: Recording): string {
   }
 }
 
-function localTime(at: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
 export function recordingsCommand(frame: Frame, done: (code: number) => void): Command {
   return new Command("recordings")
     .summary("list what was recorded")
@@ -63,8 +58,8 @@ export function recordingsCommand(frame: Frame, done: (code: number) => void): C
     .option("--operator <name>", "of sessions that this one opened")
     .option("--target <name>", "of sessions on this target")
     .option("--label <key=value>", "of targets with this label; may be given several times", label)
-    .option("--from <time>", "started then or later: 2026-01-31, 2026-01-31T08:00, 2026-01-31T08:00Z", time)
-    .option("--until <time>", "started before", time)
+    .option("--from <time>", "started then or later: 2026-01-31, 2026-01-31T08:00Z, or 30m, 2h, 7d ago", pastTime)
+    .option("--until <time>", "started before, written as --from", pastTime)
     .option("--cause <cause>", "ended so: exited, signalled, lost, kicked, closed, incomplete")
     .option("--limit <number>", "at most so many", count, 50)
     .option("--json", "one JSON document (bartizan.v1.ListRecordingsResponse)")
@@ -111,12 +106,6 @@ function label(text: string, before: Readonly<Record<string, string>> = {}): Rea
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Write it as key=value.");
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function time(text: string): Date {
-  const date = new Date(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00` : text);
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError("That is no time.");
-  return date;
 }
 
 function count(text: string): number {

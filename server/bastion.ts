@@ -123,11 +123,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const commandPool = opening.use(
     openCommandPool({
       ...{ clock, log },
-      onCommand: ({ sessionId, operator, target, openedAtMs, recordingId }, command) =>
+      onCommand({ sessionId, operator, target, openedAtMs, recordingId }, command, count) {
+        const id = recordingId();
+        if (id !== undefined) recordings.recorders.countCommands(id, count);
         commands.put({
           ...{ ...command, sessionId, operator, target },
-          ...{ atMs: openedAtMs + command.startedMs, recordingId: recordingId() ?? "" },
-        }),
+          ...{ atMs: openedAtMs + command.startedMs, recordingId: id ?? "" },
+        });
+      },
     }),
   );
   const registry = new Registry({

@@ -21,8 +21,8 @@ export interface CommandPool extends AsyncDisposable {
 export interface CommandPoolOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** Told of every command, and again when more is known of it. */
-  readonly onCommand: (origin: CommandOrigin, command: CommandSeen) => void;
+  /** Told of every command, and again when more is known of it; `count`: how many its session has so far. */
+  readonly onCommand: (origin: CommandOrigin, command: CommandSeen, count: number) => void;
   /** Without progress for this long the thread is stuck. Default 3000. */
   readonly stuckMs?: number;
   /** What one batch may cost. Default 1000. */
@@ -114,7 +114,7 @@ export function openCommandPool(options: CommandPoolOptions): CommandPool {
       for (const command of message.commands) {
         tap.commands = Math.max(tap.commands, command.number);
         tap.seen(command);
-        onCommand(tap.origin, command);
+        onCommand(tap.origin, command, tap.commands);
       }
       if (tap.over && tap.batch.empty) return finish(tap);
     }

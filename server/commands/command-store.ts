@@ -14,6 +14,9 @@ const putMs = 200;
 const maxWaiting = 500;
 /** What waits for the database is bounded: beyond it commands are lost, and said to be. */
 const maxUnderWayBytes = 8 * 1024 * 1024;
+const flushBytes = 256 * 1024;
+/** Sessions that were forgotten last: what is still found in them is not kept. */
+const forgottenKept = 1000;
 const ending = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 type Calls = Map<number, { resolve(page: CommandPage | undefined): void; reject(error: unknown): void }>;
@@ -26,6 +29,10 @@ export function openCommandStore(options: { path: string; clock: Clock; log: Log
   const calls: Calls = new Map();
   let waiting: StoredCommand[] = [];
   let waitingBytes = 0;
+  let underWayBytes = 0;
+  /** Commands that found no room since that was last told. */
+  let crowdedOut = 0;
+  const forgotten = new Set<string>();
   let ids = 0;
   let timer: Disposable | undefined;
   let closed = false;
@@ -43,12 +50,19 @@ export function openCommandStore(options: { path: string; clock: Clock; log: Log
       for (const call of calls.values())
         call.reject(new BartizanFault("internal", "The store of commands failed.", "", err));
       calls.clear();
+      underWayBytes = 0;
       worker = undefined;
     });
     return made;
   }
 
   function answered(message: FromStore): void {
+    if (message.kind === "stored" || message.kind === "lost") underWayBytes -= message.bytes;
+    if (underWayBytes === 0 && crowdedOut > 0) {
+      log.error({ commands: crowdedOut }, "commands were lost: the disk was too slow for them");
+      crowdedOut = 0;
+    }
+    if (message.kind === "stored") return;
     if (message.kind === "lost") {
       log.error({ commands: message.commands, reason: message.error }, "commands could not be stored");
       return;
@@ -76,7 +90,8 @@ export function openCommandStore(options: { path: string; clock: Clock; log: Log
     timer?.[Symbol.dispose]();
     timer = undefined;
     if (waiting.length === 0) return;
-    post({ kind: "put", commands: waiting });
+    post({ kind: "put", commands: waiting, bytes: waitingBytes });
+    underWayBytes += waitingBytes;
     waiting = [];
     waitingBytes = 0;
   };
@@ -93,15 +108,20 @@ export function openCommandStore(options: { path: string; clock: Clock; log: Log
 
   return {
     put(command) {
-      if (closed) return;
+      if (closed || forgotten.has(command.sessionId)) return;
+      const bytes = command.text.length * 2 + 200;
+      if (underWayBytes + waitingBytes + bytes > maxUnderWayBytes) {
+        crowdedOut += 1;
+        return;
+      }
       // The newest form of a command is enough.
       const at = waiting.findIndex(
         ({ sessionId, number }) => sessionId === command.sessionId && number === command.number,
       );
       if (at >= 0) waiting[at] = command;
       else waiting.push(command);
-      waitingBytes += command.text.length * 2 + 200;
-      if (waiting.length >= maxWaiting || waitingBytes > maxUnderWayBytes) flush();
+      waitingBytes += bytes;
+      if (waiting.length >= maxWaiting || waitingBytes > flushBytes) flush();
       else timer ??= clock.after(putMs, flush);
     },
     async search(query, signal) {
@@ -114,6 +134,11 @@ export function openCommandStore(options: { path: string; clock: Clock; log: Log
     },
     async forget(sessionId) {
       refuse();
+      forgotten.add(sessionId);
+      for (const oldest of forgotten) {
+        if (forgotten.size <= forgottenKept) break;
+        forgotten.delete(oldest);
+      }
       await call((id) => ({ kind: "forget", id, sessionId }));
     },
     async [Symbol.asyncDispose]() {

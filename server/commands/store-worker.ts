@@ -15,19 +15,21 @@ parentPort?.on("message", (message: ToStore) => {
     post(answer(message));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    if (message.kind === "put") post({ kind: "lost", commands: message.commands.length, error: text });
-    else {
+    if (message.kind === "put") {
+      const { commands, bytes } = message;
+      post({ kind: "lost", commands: commands.length, bytes, error: text });
+    } else {
       const invalid = error instanceof BartizanFault && error.word === "invalid" ? error.hint : undefined;
       post({ kind: "failed", id: message.id, invalid, error: text });
     }
   }
 });
 
-function answer(message: ToStore): FromStore | undefined {
+function answer(message: ToStore): FromStore {
   switch (message.kind) {
     case "put":
       table.put(message.commands);
-      return undefined;
+      return { kind: "stored", bytes: message.bytes };
     case "search":
       return { kind: "page", id: message.id, page: table.search(message.query) };
     case "forget":
@@ -39,6 +41,6 @@ function answer(message: ToStore): FromStore | undefined {
   }
 }
 
-function post(message: FromStore | undefined): void {
-  if (message !== undefined) parentPort?.postMessage(message);
+function post(message: FromStore): void {
+  parentPort?.postMessage(message);
 }

@@ -35,6 +35,7 @@ export interface SessionRecordersNeeds {
   readonly onClosed: (id: RecordingId) => void;
 }
 
+const countMs = 1000;
 /** Sessions end when a quarter of the reserve is left. */
 const endShare = 4;
 
@@ -46,6 +47,9 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
   /** Their files are being made. */
   readonly #beginning = new Set<RecordingId>();
   readonly #closing = new Set<Promise<void>>();
+  /** Counts that are not listed yet. */
+  readonly #commands = new Map<RecordingId, number>();
+  #counting: Disposable | undefined;
   readonly #watch: Disposable;
 
   constructor(needs: SessionRecordersNeeds) {
@@ -86,15 +90,24 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
     return this.#recorder(start, session, writer, open, file, failure);
   }
 
-  /** How many commands were typed in a session that has ended. Told by the log alone where its list cannot be written. */
+  /** How many commands were typed so far; listed within a second. Told by the log alone where the list cannot be written. */
   countCommands(id: RecordingId, commands: number): void {
-    this.#list(id, () => this.#needs.catalogue.change(id, { commands }));
+    this.#commands.set(id, commands);
+    this.#counting ??= this.#needs.clock.after(countMs, () => this.#listCommands());
+  }
+
+  #listCommands(): void {
+    this.#counting?.[Symbol.dispose]();
+    this.#counting = undefined;
+    for (const [id, commands] of this.#commands) this.#list(id, () => this.#needs.catalogue.change(id, { commands }));
+    this.#commands.clear();
   }
 
   /** Those whose sessions have ended are waited for; the registry has ended all. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch[Symbol.dispose]();
     await Promise.all(this.#closing);
+    this.#listCommands();
   }
 
   #recorder(

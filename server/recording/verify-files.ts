@@ -51,7 +51,7 @@ export async function verifyFiles(options: VerifyFilesOptions): Promise<number> 
     signal.throwIfAborted();
     let code = failedExitCode;
     try {
-      await using file = await openRecordingFile(path);
+      await using file = await openRecordingFile(path).catch((error) => openPacked(path, error));
       const result = await verifyRecording(file, {
         keyOf,
         sealOf,
@@ -69,6 +69,12 @@ export async function verifyFiles(options: VerifyFilesOptions): Promise<number> 
     if (gravity.indexOf(code) > gravity.indexOf(worst)) worst = code;
   }
   return worst;
+}
+
+/** Who wrote the name down while the session ran finds the same recording packed. */
+async function openPacked(path: string, error: unknown): ReturnType<typeof openRecordingFile> {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT" || !path.endsWith(".cast")) throw error;
+  return await openRecordingFile(`${path}.zst`).catch(() => Promise.reject(error));
 }
 
 function knownFailure(error: unknown, path: string, audited: ReadonlyMap<string, AuditedRecording>) {

@@ -49,6 +49,9 @@ describe.each(carriers)("a watcher over %s", (over) => {
     await until(() => told().at(-1)?.exitCode === 2, "the command with its status");
     expect(told().at(-1)).toMatchObject({ sessionId: session.id, number: 1, text: "make test" });
     expect(operator.events.some(({ kind }) => kind === "command")).toBe(false);
+    const listed = async () =>
+      (await bastion.clients().recordings.getRecording({ id: session.id })).recording?.commands === 1;
+    await until(listed, "the list counts it while the session runs");
     memory.pty().exit({ kind: "exited", code: 0 });
     await operator.ended();
   });

@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CommandQuery, CommandStore, StoredCommand } from "../../server/commands/command.ts";
 import { openCommandStore } from "../../server/commands/command-store.ts";
 import type { SessionId } from "../../server/events.ts";
 import { systemClock } from "../../server/flow/clock.ts";
-import { createLog } from "../../server/log.ts";
+import { createLog, type Log } from "../../server/log.ts";
+import { until } from "../support/until.ts";
 
 const baseMs = 1_750_000_000_000;
 
@@ -22,11 +24,13 @@ function stored(number: number, text: string, change: Partial<StoredCommand> = {
 describe("the store of commands", () => {
   let folder: string;
   let store: CommandStore;
-  const open = () =>
-    openCommandStore({ path: join(folder, "commands.db"), clock: systemClock, log: createLog("silent") });
+  const errors: unknown[][] = [];
+  const log = { ...createLog("silent"), error: (...given: unknown[]) => errors.push(given) } as unknown as Log;
+  const open = () => openCommandStore({ path: join(folder, "commands.db"), clock: systemClock, log });
   const search = (query: Partial<CommandQuery>) => store.search({ limit: 50, ...query }, AbortSignal.timeout(5000));
   const found = async (query: Partial<CommandQuery>) => (await search(query)).commands.map(({ text }) => text);
   beforeEach(() => {
+    errors.length = 0;
     folder = mkdtempSync(join(tmpdir(), "bartizan-commands-"));
     store = open();
   });
@@ -47,6 +51,32 @@ describe("the store of commands", () => {
     expect(await found({ text: "gru" })).toEqual(["echo Grüße 你好"]);
     expect(await found({ text: "/tmp/bu" })).toEqual(["rm -rf /tmp/build"]);
     expect(await found({ text: "tart" })).toEqual([]);
+  });
+
+  it("keeps nothing of a session that was deleted, though more is found in it afterwards", async () => {
+    store.put(stored(1, "echo before"));
+    await store.forget("n1-a");
+    store.put(stored(2, "echo after"));
+    expect(await found({})).toEqual([]);
+  });
+
+  it("holds no more than 8 MiB while the disk stands still, says what it lost, and goes on", async () => {
+    store.put(stored(1, "echo first"));
+    expect(await found({ text: "first" })).toEqual(["echo first"]);
+    const other = new DatabaseSync(join(folder, "commands.db"));
+    other.exec("BEGIN IMMEDIATE");
+    const text = `echo ${"x".repeat(20_000)}`;
+    for (let number = 2; number < 602; number++) store.put(stored(number, text));
+    other.exec("COMMIT");
+    other.close();
+    await until(() => errors.length > 0, "the loss is told");
+    expect(errors[0]?.[1]).toContain("commands were lost");
+    const kept = (await store.search({ limit: 500, sessionId: "n1-a" }, AbortSignal.timeout(5000))).commands.length;
+    expect(kept).toBeGreaterThan(150);
+    const [lost] = errors.map(([what]) => (what as { commands: number }).commands);
+    expect(kept + (lost ?? 0)).toBe(601);
+    store.put(stored(700, "echo last"));
+    expect(await found({ text: "last" })).toEqual(["echo last"]);
   });
 
   it("narrows by operator, target, session and time, and by all of them with words", async () => {

@@ -25,6 +25,7 @@ import type { RecordingInfo } from "../../server/recording/recording.ts";
 import type { ReplayItem } from "../../server/recording/replay.ts";
 import { openReplays, type Replays } from "../../server/recording/replays.ts";
 import { verifyRecording } from "../../server/recording/verify.ts";
+import { verifyFiles } from "../../server/recording/verify-files.ts";
 import { blankKeyFrame } from "../../server/session/key-frame.ts";
 import { createScreen } from "../../server/session/screen.ts";
 import { openScreenPool, type ScreenPool } from "../../server/session/screen-pool.ts";
@@ -183,6 +184,11 @@ describe("a packed recording", () => {
     await using file = await openRecording(folder, info.id);
     if (file === undefined) throw new Error("it is gone");
     expect((await verifyRecording(file, { keyOf: () => key.publicKey, signal })).verdict).toBe("complete");
+    const told: string[] = [];
+    const tell = (path: string, result: object) => told.push(`${path}: ${"verdict" in result ? result.verdict : "?"}`);
+    // By the name it had while its session ran.
+    await verifyFiles({ what: [plain], data: folder, folder, tell, signal });
+    expect(told).toEqual([expect.stringMatching(/: (complete|unsigned)$/)]);
     const { stdout, status } = spawnSync("zstd", ["-d", "-c", compressed], { maxBuffer: 100_000_000 });
     expect(status).toBe(0);
     expect(stdout.equals(bytes)).toBe(true);
