@@ -42,6 +42,8 @@ const machineParts = [
   ["dropbear-bin", () => onPath("dropbear") && onPath("dropbearkey")],
   ...["zsh", "vim", "less", "htop", "tmux", "mc"].map((name) => [name, () => onPath(name)]),
   ...["asciinema", "zstd", "openssl"].map((name) => [name, () => onPath(name)]),
+  ["redis-server", () => onPath("redis-server")],
+  ["redis-sentinel", () => onPath("redis-sentinel")],
   // Debian's own Python: another one may be first on PATH.
   ["python3-cryptography", () => succeeds("/usr/bin/python3", ["-c", "import cryptography"])],
   ["python3-grpcio", () => succeeds("/usr/bin/python3", ["-c", "import grpc"])],

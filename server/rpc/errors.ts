@@ -44,7 +44,7 @@ export function connectErrorFrom(error: unknown, log: Log): ConnectError {
   const fault = faultFrom(error);
   const logId = fault.word === "internal" ? randomBytes(6).toString("hex") : "";
   if (logId !== "") log.error({ err: fault.cause ?? fault, logId }, "internal fault");
-  const value = { word: fault.word, hint: fault.hint, logId };
+  const value = { word: fault.word, hint: fault.hint, logId, address: fault.address };
   const message = logId === "" ? fault.message : `${fault.message} (log id ${logId})`;
   return new ConnectError(message, codeOf[fault.word], undefined, [{ desc: FaultSchema, value }], fault);
 }

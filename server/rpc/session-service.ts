@@ -19,7 +19,15 @@ import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
 import { type Sight, sightOf } from "./watching.ts";
-import { commandToWire, endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
+import {
+  commandToWire,
+  endedToWire,
+  infoToWire,
+  keyFrameToWire,
+  positionFromWire,
+  viewItemToWire,
+  wireReach,
+} from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
@@ -111,7 +119,9 @@ async function* watched(
       const event =
         item.kind === "command"
           ? { case: "command" as const, value: commandToWire(sessionId, item.command) }
-          : viewItemToWire(item);
+          : item.kind === "reach"
+            ? { case: "reach" as const, value: { reach: wireReach[item.reach], text: item.text } }
+            : viewItemToWire(item);
       yield create(WatchResponseSchema, { event });
     }
     first = false;

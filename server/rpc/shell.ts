@@ -70,7 +70,7 @@ export async function* shell(
     },
   });
   for await (const item of view)
-    if (item.kind !== "command" && sight.tells(item)) yield response(shellItemToWire(item));
+    if (item.kind !== "command" && item.kind !== "reach" && sight.tells(item)) yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {

@@ -42,6 +42,7 @@ export interface HeldSessionNeeds {
   readonly node: string;
   readonly target: string;
   readonly targetUser: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly operator: Principal;
   readonly size: TermSize;
   /** How long the shell outlives its operator's connection. */
@@ -104,10 +105,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   }
 
   get info(): SessionInfo {
-    const { id, epoch, target, targetUser, operator, node } = this.#needs;
+    const { id, epoch, target, targetUser, labels, operator, node } = this.#needs;
     const state = this.#ended !== undefined ? "ended" : this.#desk.operator === undefined ? "detached" : "attached";
     return {
-      ...{ id, epoch, target, targetUser, operator, node, state },
+      ...{ id, epoch, target, targetUser, labels, operator, node, state },
       openedAtMs: this.#openedAtMs,
       activeAtMs: this.#activeAtMs,
       size: this.#size,

@@ -197,6 +197,7 @@ export class Registry implements AsyncDisposable {
       screen: this.#needs.screen(size),
       target: target.name,
       targetUser: target.user,
+      labels: target.labels,
       operator: who,
       record: (info, recorded) => recorders?.create(info, target.labels, recorded),
       onChange: () => {

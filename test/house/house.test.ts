@@ -37,6 +37,10 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/commands/": {
     values: ["server/commands/", "server/store/", "server/session/", "proto/client/csi-clamps.ts", "ground"],
   },
+  "server/group/": {
+    values: ["server/group/", "server/session/", "server/rpc/wire.ts", "proto/gen/", "ground"],
+    types: ["server/config.ts"],
+  },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
@@ -86,6 +90,10 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   },
   { what: /^node:(http|http2|https|tls)$/, within: inServer, files: [/^server\/front\//], types: "free" },
   { what: /^node:sqlite$/, within: product, files: [/^server\/store\/database\.ts$/] },
+  { what: /^ioredis$/, within: product, files: [/^server\/group\/redis-client\.ts$/] },
+  { what: /^prom-client$/, within: product, files: [/^server\/metrics\.ts$/] },
+  { what: /^(openid-client|jose)$/, within: product, files: [/^server\/access\/oidc\.ts$/] },
+  { what: /^rate-limiter-flexible$/, within: product, files: [/^server\/(access|front)\/throttle\.ts$/] },
   { what: /^yaml$/, within: product, files: [/^server\/config\.ts$/] },
   { what: /^pino$/, within: product, files: [/^server\/log\.ts$/], types: "free" },
   {
