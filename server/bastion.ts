@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
-import { PageTokens } from "./access/page-tokens.ts";
+import { MemoryPageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
@@ -103,7 +103,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const entries = tokenEntries(config, token);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
   const links = new Links(clock);
-  const pageTokens = new PageTokens(clock);
+  const pageTokens = new MemoryPageTokens(clock);
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 

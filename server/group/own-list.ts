@@ -17,7 +17,7 @@ import { infoToWire } from "../rpc/wire.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import type { GroupMeter } from "./meter.ts";
 import type { Names, NodeId } from "./names.ts";
-import { sealKinds } from "./seal-kinds.ts";
+import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
 import type { Timing } from "./timing.ts";
 import type { Tombstones } from "./tombstones.ts";
@@ -92,14 +92,14 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   let work: Promise<void> = Promise.resolve();
 
   const head = () =>
-    sealed.write(sealKinds.head, placeOf(record, "#"), ListHeadSchema, {
+    sealed.write(kinds.record, placeOf(record, "#"), ListHeadSchema, {
       ...{ version: BigInt(version), node: needs.node, address: needs.address, serverVersion: needs.version },
       startedAt: timestampFromMs(startedAtMs),
     });
   const fieldOf = (message: SessionInfoMessage) =>
-    sealed.write(sealKinds.session, placeOf(record, message.id), SessionInfoSchema, message);
+    sealed.write(kinds.record, placeOf(record, message.id), SessionInfoSchema, message);
   const message = (init: Omit<MessageInitShape<typeof ListMessageSchema>, "$typeName">) =>
-    sealed.write(sealKinds.list, channel, ListMessageSchema, { ...init, version: BigInt(version) });
+    sealed.write(kinds.list, channel, ListMessageSchema, { ...init, version: BigInt(version) });
 
   /** One after the other: the list has one writer. Rejects as the step does; the next goes on. */
   function inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -200,7 +200,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     const known =
       found === undefined
         ? undefined
-        : sealed.read(sealKinds.head, placeOf(record, "#"), ListHeadSchema, found, self)?.message.version;
+        : sealed.read(kinds.record, placeOf(record, "#"), ListHeadSchema, found, self)?.message.version;
     if (known !== BigInt(version)) whole = true;
     if (whole || endings.size > 0) await flush();
     if (stale.size > 0) {

@@ -5,7 +5,7 @@ import { infoToWire } from "../rpc/wire.ts";
 import type { GroupBus } from "./bus.ts";
 import { infoOf } from "./from-wire.ts";
 import { holderOf, type Names } from "./names.ts";
-import { sealKinds } from "./seal-kinds.ts";
+import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
 
 export interface Ending {
@@ -33,14 +33,14 @@ export function createTombstones(needs: {
     async put(info, orderId) {
       const key = names.tombstone(info.id);
       const init = { session: infoToWire(info), orderId };
-      await bus.records.put(key, sealed.write(sealKinds.tombstone, placeOf(key), TombstoneSchema, init), lifeMs);
+      await bus.records.put(key, sealed.write(kinds.record, placeOf(key), TombstoneSchema, init), lifeMs);
     },
     async find(session) {
       const key = names.tombstone(session);
       const bytes = await bus.records.get(key);
       const holder = holderOf(session);
       if (bytes === undefined || holder === undefined) return undefined;
-      const read = sealed.read(sealKinds.tombstone, placeOf(key), TombstoneSchema, bytes, holder);
+      const read = sealed.read(kinds.record, placeOf(key), TombstoneSchema, bytes, holder);
       return read === undefined ? undefined : endingOf(read.message, session);
     },
   };
