@@ -58,8 +58,8 @@ export interface OwnListNeeds {
 export interface OwnList {
   /** Somebody listens, or this node itself does: a sign of life at once, then each second while there is one to hear it. */
   beat(): void;
-  /** While true this node hears its own signs of life, and gives them whoever else does. */
-  set listening(value: boolean);
+  /** From `true` on this node hears its own signs of life, and gives them whoever else does; `false` ends that. */
+  listen(own: boolean): void;
   /** Resolves when the group was told how it ended, or the bus did not take it. Never rejects. */
   told(session: SessionId): Promise<void>;
   /** The lease lives on, or the whole list is written anew. Rejects with `BusDown`. */
@@ -250,7 +250,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
 
   return {
     beat,
-    set listening(value) {
+    listen(value) {
       listening = value;
       if (value) beat();
     },

@@ -34,8 +34,6 @@ export class Peer {
   reachText = "";
   /** Monotonic, ms: its last sign of life, or when this node began to wait for one. */
   heardAtMs = 0;
-  /** Its record was there when it was last read, or it was heard since. */
-  found = false;
   /** Since when its record is known to be gone; monotonic, ms. */
   lapsedAtMs: number | undefined;
 
@@ -46,6 +44,11 @@ export class Peer {
 
   get name(): string {
     return nodeNameOf(this.id);
+  }
+
+  /** Its list is in. */
+  get known(): boolean {
+    return this.#version !== undefined;
   }
 
   /** Its sessions, as they are to be shown: flagged while it cannot be heard. */
