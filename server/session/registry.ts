@@ -10,7 +10,6 @@ import type { Recorders } from "../recording/recording.ts";
 import type { Ask, Dial, Target } from "../target/target.ts";
 import { HeldSession } from "./held-session.ts";
 import { hold } from "./hold.ts";
-import type { LiveSession } from "./live-session.ts";
 import type { Screen } from "./screen.ts";
 
 const endedKept = 200;
@@ -88,7 +87,7 @@ export class Registry implements AsyncDisposable {
   }
 
   /** A live session, or undefined. */
-  find(id: string): LiveSession | undefined {
+  find(id: string): HeldSession | undefined {
     return this.#live.get(id as SessionId);
   }
 
