@@ -20,8 +20,9 @@ import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
 import type { Log } from "./log.ts";
+import { openMetrics } from "./open-metrics.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
-import type { Disk } from "./recording/disk.ts";
+import { type Disk, realDisk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
 import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
@@ -60,6 +61,8 @@ export interface Bastion extends AsyncDisposable {
   /** Base URL for clients on this machine. */
   readonly url: string;
   readonly port: number;
+  /** Where the figures are read; undefined: nowhere. */
+  readonly metricsUrl: string | undefined;
   /** The local token: every role. */
   readonly token: string;
   readonly nativeCrypto: NativeCrypto;
@@ -208,6 +211,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       log,
     ),
   );
+  const disk = options.disk ?? realDisk;
+  const metrics =
+    config.metrics &&
+    opening.use(
+      await openMetrics(config.metrics.listen, log, {
+        ...{ version: version(), node: config.node, nativeCrypto: nativeCrypto.available, clock, logins },
+        ...{ sessions: registry, connections: front.connections, freeBytes: () => disk.freeBytes(folder) },
+        reserveBytes: config.recording.reserveBytes,
+      }),
+    );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
@@ -220,6 +233,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   return {
     url: urlOf(host),
     port: front.port,
+    metricsUrl: metrics?.url,
     createLink: () => linkUrl(signIn.createLink(localUser).code),
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
