@@ -3,8 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Links } from "./access/links.ts";
-import { MemoryPageTokens } from "./access/page-tokens.ts";
+import { createLoginMeter } from "./access/login-meter.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
@@ -14,23 +13,28 @@ import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
+import { createHealth } from "./front/health.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import { readGroupKeys } from "./group/group-keys.ts";
 import type { Log } from "./log.ts";
+import { openMetrics } from "./open-metrics.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
-import type { Disk } from "./recording/disk.ts";
+import { type Disk, realDisk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
 import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
+import type { GroupWord } from "./rpc/access-service.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { createSignIn } from "./sign-in.ts";
 import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
@@ -57,6 +61,8 @@ export interface Bastion extends AsyncDisposable {
   /** Base URL for clients on this machine. */
   readonly url: string;
   readonly port: number;
+  /** Where the figures are read; undefined: nowhere. */
+  readonly metricsUrl: string | undefined;
   /** The local token: every role. */
   readonly token: string;
   readonly nativeCrypto: NativeCrypto;
@@ -102,8 +108,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const token = await localToken(config.tokenFile);
   const entries = tokenEntries(config, token);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
-  const links = new Links(clock);
-  const pageTokens = new MemoryPageTokens(clock);
+  const keys = config.group.keyFile === undefined ? [] : readGroupKeys(config.group.keyFile);
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
@@ -159,6 +164,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       after: recordings.reconciled,
     }),
   );
+  const logins = createLoginMeter();
+  const rolesOf = (name: string) => entries.find(({ caller }) => caller.name === name)?.caller.roles;
+  const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf }));
+  const group = (): GroupWord => ({ bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] });
   const shutdown = new AbortController();
   const {
     router,
@@ -170,8 +179,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       watchersVisible: config.watching.visible,
     },
-    ...{ links, pageTokens },
-    callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
+    ...{ signIn, logins, group },
+    callerOf: (given, call) => callerOf(entries, given) ?? signIn.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
     watchersVisible: config.watching.visible,
@@ -180,10 +189,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names } = config.listen;
-  const pages = {
-    "/healthz": () => ({ status: 200, body: "ok\n" }),
-    "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
-  };
+  const pages = createHealth({ draining: () => registry.draining, group });
   const front = opening.use(
     await listen(
       {
@@ -205,6 +211,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       log,
     ),
   );
+  const disk = options.disk ?? realDisk;
+  const metrics =
+    config.metrics &&
+    opening.use(
+      await openMetrics(config.metrics.listen, log, {
+        ...{ version: version(), node: config.node, nativeCrypto: nativeCrypto.available, clock, logins },
+        ...{ sessions: registry, connections: front.connections, freeBytes: () => disk.freeBytes(folder) },
+        reserveBytes: config.recording.reserveBytes,
+      }),
+    );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
@@ -217,7 +233,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    metricsUrl: metrics?.url,
+    createLink: () => linkUrl(signIn.createLink(localUser).code),
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
     drain: (signal) => registry.drain(signal),

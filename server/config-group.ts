@@ -70,6 +70,19 @@ export const groupSchema = z.strictObject({
   strictSeconds: z.number().min(10).max(86_400).optional(),
 });
 
+/** Where the figures of this node are read; without a key, nowhere. */
+export const metricsSchema = z
+  .strictObject({
+    listen: endpoint,
+    /** True: others than this machine may read them. They name nobody, but tell how much is going on. */
+    allowWide: z.boolean().default(false),
+  })
+  .superRefine(({ listen, allowWide }, context) => {
+    if (allowWide || isLoopbackHost(endpointOf(listen).host)) return;
+    const message = "others than this machine reach that: use 127.0.0.1, or say metrics.allowWide: true";
+    context.addIssue({ code: "custom", path: ["listen"], message });
+  });
+
 /** Files of one TLS client; paths. */
 export interface TlsFiles {
   readonly ca?: string | undefined;
