@@ -171,7 +171,8 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
         }
       } catch (error) {
         // The bus is down: when it is back everything is read again.
-        if (!(error instanceof BusDown) && !life.signal.aborted) log.error({ err: error }, "a node's list was not read");
+        if (!(error instanceof BusDown) && !life.signal.aborted)
+          log.error({ err: error }, "a node's list was not read");
       } finally {
         entry.reading = undefined;
       }
@@ -205,7 +206,11 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     const known = await tombstones.find(info.id).catch(() => undefined);
     if (known !== undefined) return known.info;
     const { unreachable: _flag, ...rest } = info;
-    const ended = { offset: info.outputBytes, atMs: info.activeAtMs - info.openedAtMs, cause: { kind: "lost", reason } } as const;
+    const ended = {
+      offset: info.outputBytes,
+      atMs: info.activeAtMs - info.openedAtMs,
+      cause: { kind: "lost", reason },
+    } as const;
     return { ...rest, state: "ended", attachments: [], ended };
   }
 
@@ -341,8 +346,7 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     stopHearing(entry);
     followed.delete(entry.peer.id);
     bus.records.forget(names.nodes, entry.peer.id).catch(() => {});
-    for (const info of entry.peer.empty())
-      void endOf(info, "Its node gave no sign of life for a day.").then(tell);
+    for (const info of entry.peer.empty()) void endOf(info, "Its node gave no sign of life for a day.").then(tell);
   }
 
   async function followKnown(): Promise<void> {

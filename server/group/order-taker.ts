@@ -112,7 +112,8 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
       const order = orders.get(id);
       const cause = ended?.cause;
       // One that came when it was ending by itself, or by another's kick, did not end it.
-      if (order === undefined || cause?.kind !== "kicked" || cause.by.name !== printable(order.by?.name ?? "")) return "";
+      if (order === undefined || cause?.kind !== "kicked" || cause.by.name !== printable(order.by?.name ?? ""))
+        return "";
       return order.orderId;
     },
     [Symbol.dispose]: () => hearing[Symbol.dispose](),

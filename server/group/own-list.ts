@@ -6,10 +6,7 @@
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ListHeadSchema, ListMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
-import {
-  type SessionInfo as SessionInfoMessage,
-  SessionInfoSchema,
-} from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { type SessionInfo as SessionInfoMessage, SessionInfoSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -48,7 +45,7 @@ export interface OwnListNeeds {
   /** Watched sessions with output since last asked. */
   readonly ticks: () => readonly { readonly sessionId: string; readonly offset: number }[];
   /** The order that ended this session; empty for none. */
-  readonly orderOf: (session: SessionId) => string;
+  readonly orderOf: (ended: SessionInfo) => string;
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: GroupMeter;
@@ -152,7 +149,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     const over = new Map<SessionId, SessionInfo>();
     // First how it ended, then off the list: nobody may find neither. What ends meanwhile comes along.
     for (const [id, info] of endings) {
-      await tombstones.put(info, needs.orderOf(id));
+      await tombstones.put(info, needs.orderOf(info));
       over.set(id, info);
     }
     if (whole) await rewrite();
@@ -181,7 +178,9 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     version += 1;
     needs.meter.listRewritten();
     for (let at = 0; at === 0 || at < sessions.length; at += rewriteFields) {
-      const fields = sessions.slice(at, at + rewriteFields).map((info) => [info.id, fieldOf(infoToWire(info))] as const);
+      const fields = sessions
+        .slice(at, at + rewriteFields)
+        .map((info) => [info.id, fieldOf(infoToWire(info))] as const);
       const last = at + rewriteFields >= sessions.length;
       // The head comes last: a list without one is not whole yet.
       const set = new Map<string, Uint8Array>([...fields, ...(last ? [["#", head()] as const] : [])]);
@@ -265,7 +264,11 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
         if (endings.size > 0 || changed.size > 0) await flush();
         version += 1;
         const leaving = message({ leaving: true });
-        await bus.records.change(record, { replace: true, lifeMs: timing.leaseMs, publish: { channel, message: leaving } });
+        await bus.records.change(record, {
+          replace: true,
+          lifeMs: timing.leaseMs,
+          publish: { channel, message: leaving },
+        });
         await bus.records.forget(names.nodes, self);
       }),
     async [Symbol.asyncDispose]() {
