@@ -18,7 +18,12 @@ import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import type { GroupBus } from "./group/bus.ts";
+import { openGroup } from "./group/group.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
+import { createGroupMeter } from "./group/meter.ts";
+import { createNames, createNodeId } from "./group/names.ts";
+import { type Timing, timing } from "./group/timing.ts";
 import type { Log } from "./log.ts";
 import { openMetrics } from "./open-metrics.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
@@ -34,6 +39,7 @@ import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { sessionsOf } from "./session/sessions.ts";
 import { createSignIn } from "./sign-in.ts";
 import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial } from "./target/ssh.ts";
@@ -53,6 +59,8 @@ export interface BastionOptions {
   readonly recording?: false;
   /** Where recordings are written, for tests of sick disks. */
   readonly disk?: Disk;
+  /** Joins this node to others by this bus instead of the config's Redis; for tests. The bus is given over. */
+  readonly join?: { readonly bus: GroupBus; readonly keys: readonly Buffer[]; readonly timing?: Partial<Timing> };
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -108,7 +116,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const token = await localToken(config.tokenFile);
   const entries = tokenEntries(config, token);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
-  const keys = config.group.keyFile === undefined ? [] : readGroupKeys(config.group.keyFile);
+  const keys = options.join?.keys ?? (config.group.keyFile === undefined ? [] : readGroupKeys(config.group.keyFile));
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
@@ -135,8 +143,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
+  const { join: joined } = options;
+  const self = joined === undefined ? undefined : createNodeId(config.node);
   const registry = new Registry({
-    ...{ clock, log, node: config.node },
+    ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
@@ -166,8 +176,20 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   );
   const logins = createLoginMeter();
   const rolesOf = (name: string) => entries.find(({ caller }) => caller.name === name)?.caller.roles;
-  const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf }));
-  const group = (): GroupWord => ({ bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] });
+  const group =
+    joined === undefined || self === undefined
+      ? undefined
+      : opening.use(
+          await openGroup({
+            ...{ bus: joined.bus, keys, self, names: createNames(config.redis?.prefix ?? "bz"), registry, clock, log },
+            ...{ address: config.group.address ?? "", version: version(), dataFolder: config.data },
+            strictMs: config.group.strictSeconds === undefined ? undefined : config.group.strictSeconds * 1000,
+            ...{ meter: createGroupMeter(clock), timing: { ...timing, ...joined.timing } },
+          }),
+        );
+  const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf, group }));
+  const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
+  const groupState = () => group?.state() ?? alone;
   const shutdown = new AbortController();
   const {
     router,
@@ -179,7 +201,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       watchersVisible: config.watching.visible,
     },
-    ...{ signIn, logins, group },
+    ...{ signIn, logins, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
     callerOf: (given, call) => callerOf(entries, given) ?? signIn.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
@@ -189,7 +211,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names } = config.listen;
-  const pages = createHealth({ draining: () => registry.draining, group });
+  const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
@@ -219,6 +241,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ...{ version: version(), node: config.node, nativeCrypto: nativeCrypto.available, clock, logins },
         ...{ sessions: registry, connections: front.connections, freeBytes: () => disk.freeBytes(folder) },
         reserveBytes: config.recording.reserveBytes,
+        group,
       }),
     );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.

@@ -9,6 +9,7 @@ import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Target } from "../target/target.ts";
 import { createAccessService, type GroupWord, type PageDoor } from "./access-service.ts";
 import { createCommandService } from "./command-service.ts";
@@ -22,6 +23,8 @@ import { createTargetService } from "./target-service.ts";
 
 export interface RoutesNeeds {
   readonly registry: Registry;
+  /** Those of this node and of all that it is joined to. */
+  readonly sessions: Sessions;
   readonly recordings: RecordingServiceNeeds;
   readonly commands: CommandStore;
   readonly clock: Clock;
@@ -68,8 +71,10 @@ export function createRoutes(needs: RoutesNeeds): Routes {
     interceptors: [errorInterceptor(log)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
-  const kicks = new Kicks(registry, clock, log);
-  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
+  const kicks = new Kicks(needs.sessions, clock, log);
+  const sessions = createSessionService({
+    ...{ registry, sessions: needs.sessions, findTarget, graceMs, kicks, watchersVisible },
+  });
   router.service(SessionService, sessions);
   const recordings = createRecordingService(needs.recordings);
   router.service(RecordingService, recordings);
