@@ -41,7 +41,14 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     values: ["server/commands/", "server/store/", "server/session/", "proto/client/csi-clamps.ts", "ground"],
   },
   "server/group/": {
-    values: ["server/group/", "server/session/", "server/rpc/wire.ts", "proto/gen/", "ground"],
+    values: [
+      "server/group/",
+      "server/session/",
+      "server/config-group.ts",
+      "server/rpc/wire.ts",
+      "proto/gen/",
+      "ground",
+    ],
     types: ["server/config"],
   },
   "server/store/": { values: ["server/store/", "ground"] },
