@@ -223,7 +223,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound);
+        const guard = createHostGuard([...known, ...names], bound, placesOf(config));
         return {
           request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
@@ -252,7 +252,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
-  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
+  const own = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
+  const linkUrl = (code: string) => `${config.group.url ?? own()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,
@@ -263,6 +264,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     drain: (signal) => registry.drain(signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** Where clients reach this node by another address than its own. */
+function placesOf({ group: { url, address } }: Config): string[] {
+  return [url, address].filter((place) => place !== undefined);
 }
 
 function tokenEntries(config: Config, token: string): TokenEntry[] {
