@@ -23,6 +23,7 @@ import { openGroup } from "./group/group.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
 import { createGroupMeter } from "./group/meter.ts";
 import { createNames, createNodeId } from "./group/names.ts";
+import { openRedisBus } from "./group/redis-bus.ts";
 import { type Timing, timing } from "./group/timing.ts";
 import type { Log } from "./log.ts";
 import { openMetrics } from "./open-metrics.ts";
@@ -144,7 +145,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const { join: joined } = options;
-  const self = joined === undefined ? undefined : createNodeId(config.node);
+  const self = joined === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
   const registry = new Registry({
     ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
     dial: options.dial ?? createSshDial(clock),
@@ -176,15 +177,19 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   );
   const logins = createLoginMeter();
   const rolesOf = (name: string) => entries.find(({ caller }) => caller.name === name)?.caller.roles;
+  const meter = createGroupMeter(clock);
+  const bus =
+    joined?.bus ??
+    (config.redis && (await openRedisBus({ config: config.redis, name: self ?? "", clock, log, meter })));
   const group =
-    joined === undefined || self === undefined
+    bus === undefined || self === undefined
       ? undefined
       : opening.use(
           await openGroup({
-            ...{ bus: joined.bus, keys, self, names: createNames(config.redis?.prefix ?? "bz"), registry, clock, log },
+            ...{ bus, keys, self, names: createNames(config.redis?.prefix ?? "bz"), registry, clock, log },
             ...{ address: config.group.address ?? "", version: version(), dataFolder: config.data },
             strictMs: config.group.strictSeconds === undefined ? undefined : config.group.strictSeconds * 1000,
-            ...{ meter: createGroupMeter(clock), timing: { ...timing, ...joined.timing } },
+            ...{ meter, timing: { ...timing, ...joined?.timing } },
           }),
         );
   const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf, group }));
