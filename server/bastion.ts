@@ -19,10 +19,10 @@ import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { GroupBus } from "./group/bus.ts";
-import { openGroup } from "./group/group.ts";
+import { type Group, openGroup } from "./group/group.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
 import { createGroupMeter } from "./group/meter.ts";
-import { createNames, createNodeId } from "./group/names.ts";
+import { createNames, createNodeId, type NodeId } from "./group/names.ts";
 import { openRedisBus } from "./group/redis-bus.ts";
 import { type Timing, timing } from "./group/timing.ts";
 import type { Log } from "./log.ts";
@@ -144,8 +144,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
-  const { join: joined } = options;
-  const self = joined === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
+  const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
   const registry = new Registry({
     ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
     dial: options.dial ?? createSshDial(clock),
@@ -177,21 +176,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   );
   const logins = createLoginMeter();
   const rolesOf = (name: string) => entries.find(({ caller }) => caller.name === name)?.caller.roles;
-  const meter = createGroupMeter(clock);
-  const bus =
-    joined?.bus ??
-    (config.redis && (await openRedisBus({ config: config.redis, name: self ?? "", clock, log, meter })));
-  const group =
-    bus === undefined || self === undefined
-      ? undefined
-      : opening.use(
-          await openGroup({
-            ...{ bus, keys, self, names: createNames(config.redis?.prefix ?? "bz"), registry, clock, log },
-            ...{ address: config.group.address ?? "", version: version(), dataFolder: config.data },
-            strictMs: config.group.strictSeconds === undefined ? undefined : config.group.strictSeconds * 1000,
-            ...{ meter, timing: { ...timing, ...joined?.timing } },
-          }),
-        );
+  const group = self === undefined ? undefined : opening.use(await joinGroup(options, self, keys, registry, clock));
   const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf, group }));
   const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
   const groupState = () => group?.state() ?? alone;
@@ -274,6 +259,25 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 /** Where clients reach this node by another address than its own. */
 function placesOf({ group: { url, address } }: Config): string[] {
   return [url, address].filter((place) => place !== undefined);
+}
+
+async function joinGroup(
+  { config, log, join: joined }: BastionOptions,
+  self: NodeId,
+  keys: readonly Buffer[],
+  registry: Registry,
+  clock: Clock,
+): Promise<Group> {
+  const meter = createGroupMeter(clock);
+  const { redis, group } = config;
+  const bus = joined?.bus ?? (redis && (await openRedisBus({ config: redis, name: self, clock, log, meter })));
+  if (bus === undefined) throw new Error("a group needs a bus");
+  return await openGroup({
+    ...{ bus, keys, self, names: createNames(redis?.prefix ?? "bz"), registry, clock, log, meter },
+    ...{ address: group.address ?? "", version: version(), dataFolder: config.data },
+    strictMs: group.strictSeconds === undefined ? undefined : group.strictSeconds * 1000,
+    timing: { ...timing, ...joined?.timing },
+  });
 }
 
 function tokenEntries(config: Config, token: string): TokenEntry[] {
