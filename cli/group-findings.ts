@@ -10,7 +10,12 @@ export function groupFindings(group: GroupState | undefined): Finding[] {
   const bus = printable(group.bus);
   const nodes = group.nodes.map((node) => printable(node)).toSorted();
   const state: Finding = group.up
-    ? { what: "group", state: "ok", found: `${bus}, ${nodes.length} nodes: ${nodes.join(", ")}`, advice: "" }
+    ? {
+        what: "group",
+        state: "ok",
+        found: `${bus}, ${nodes.length} node${nodes.length === 1 ? "" : "s"}: ${nodes.join(", ")}`,
+        advice: "",
+      }
     : {
         ...{ what: "group", state: "warn", found: `${bus} is down: ${printable(group.reason)}` },
         advice:

@@ -71,8 +71,8 @@ async function freePort(wanted = 0): Promise<number> {
 }
 
 function onPath(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/usr/sbin", "/usr/local/bin"];
-  return folders
+  return (process.env.PATH ?? "")
+    .split(delimiter)
     .filter((folder) => folder !== "")
     .map((folder) => join(folder, name))
     .find((file) => {
@@ -85,32 +85,28 @@ function onPath(name: string): string | undefined {
     });
 }
 
-/** Resolves when the node is ready and its bus works. */
-async function ready(url: string, part: Part, stop: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([stop, AbortSignal.timeout(startMs)]);
-  for (;;) {
-    try {
-      const answer = await fetch(`${url}/readyz`, { signal: limit });
-      const { status, bus } = (await answer.json()) as { status: string; bus: string };
-      if (status === "ready" && bus === "up") return;
-    } catch {
-      // Not yet.
-    }
-    stop.throwIfAborted();
-    if (limit.aborted)
-      throw new Error(`It does not start; its log ends with:\n${readFileSync(part.logFile, "utf8").slice(-2000)}`);
-    await sleep(100, undefined, { signal: limit }).catch(() => {});
-  }
-}
-
-async function link(url: string, token: string): Promise<string> {
-  const answer = await fetch(`${url}/bartizan.v1.AccessService/CreateLink`, {
+/** One call of the API as JSON. Rejects with what the server says. */
+async function call<Answer>(url: string, method: string, token: string): Promise<Answer> {
+  const answer = await fetch(`${url}/bartizan.v1.${method}`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
     body: "{}",
   });
-  if (!answer.ok) throw new Error(`No link: ${await answer.text()}`);
-  return ((await answer.json()) as { url: string }).url;
+  if (!answer.ok) throw new Error(`${method}: ${await answer.text()}`);
+  return (await answer.json()) as Answer;
+}
+
+/** Resolves when the node is up and hears both. */
+async function ready({ url, part }: Shown, token: string, stop: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([stop, AbortSignal.timeout(startMs)]);
+  for (;;) {
+    const me = await call<{ group: { nodes?: string[] } }>(url, "AccessService/WhoAmI", token).catch(() => undefined);
+    if ((me?.group.nodes?.length ?? 0) > 1) return;
+    stop.throwIfAborted();
+    if (limit.aborted)
+      throw new Error(`A node does not start; its log ends with:\n${readFileSync(part.logFile, "utf8").slice(-2000)}`);
+    await sleep(100, undefined, { signal: limit }).catch(() => {});
+  }
 }
 
 function configOf(node: string, port: number, group: { url: string; redisPort: number }): string {
@@ -210,8 +206,9 @@ async function demo(stop: AbortSignal): Promise<number> {
     return { name, url: `http://127.0.0.1:${port}`, part: parts.use(run(name, folder, process.execPath, args)) };
   });
   say("starting Redis, two nodes and a balancer …");
-  await Promise.all(started.map(({ url, part }) => ready(url, part, stop)));
-  say(whatToTry(folder, url, await link(url, token), started, redis));
+  await Promise.all(started.map((node) => ready(node, token, stop)));
+  const link = await call<{ url: string }>(url, "AccessService/CreateLink", token);
+  say(whatToTry(folder, url, link.url, started, redis));
   if (!stop.aborted) await once(stop, "abort");
   say("\nstopping …");
   return 0;
