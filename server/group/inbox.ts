@@ -8,6 +8,7 @@ import { BusDown, type GroupBus } from "./bus.ts";
 import type { GroupMeter } from "./meter.ts";
 import type { Names, NodeId } from "./names.ts";
 import { kinds, type Sealer } from "./seal.ts";
+import { subscribeStanding } from "./standing.ts";
 
 /** What is said: one case of the oneof with its value. */
 export type InboxBody = Exclude<NonNullable<MessageInitShape<typeof InboxMessageSchema>["body"]>, { case: undefined }>;
@@ -74,7 +75,7 @@ interface Kept {
   readonly bytes: number;
 }
 
-/** Resolves when it hears what is said to it. Rejects with `BusDown`. */
+/** Resolves when it hears what is said to it, or the bus is down: then it does as soon as the bus is there. */
 export async function openInbox({ bus, sealer, names, self, clock, log, meter }: InboxNeeds): Promise<Inbox> {
   const place = names.inbox(self);
   const handlers = new Map<InboxCase, (value: never, from: NodeId, reply: Reply) => void>();
@@ -118,6 +119,8 @@ export async function openInbox({ bus, sealer, names, self, clock, log, meter }:
   }
 
   function take(bytes: Uint8Array): void {
+    // Somebody only asks whether anybody is here.
+    if (bytes.length === 0) return;
     const opened = sealer.open(place, bytes);
     if (opened === undefined) return;
     const message = opened.kind === kinds.inbox ? parsed(opened.plain) : undefined;
@@ -150,7 +153,7 @@ export async function openInbox({ bus, sealer, names, self, clock, log, meter }:
     }
   }
 
-  const subscription = await bus.subscribe(place, { message: take });
+  const subscription = await subscribeStanding(bus, place, { message: take }, clock);
 
   return {
     async send(to, body, requestId = new Uint8Array()) {

@@ -213,8 +213,9 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   }
 
   /** Ends the session for a reason of the bastion's own. */
-  close(why: ClosedReason): void {
-    if (!this.#sealing) this.#end({ kind: "closed", why }, why === "operator");
+  close(why: ClosedReason, detail?: string): void {
+    const cause: EndCause = { kind: "closed", why, ...(detail === undefined ? {} : { detail }) };
+    if (!this.#sealing) this.#end(cause, why === "operator");
   }
 
   /** A command was typed, or more is known of one: told to those who watch. */

@@ -1,0 +1,192 @@
+/** The bus over Redis: one server, the master that sentinels name, or a cluster. Copies and orders; never waits for it. */
+import type { RedisConfig } from "../config-group.ts";
+import { endpointOf } from "../config-group.ts";
+import type { Clock } from "../flow/clock.ts";
+import type { Log } from "../log.ts";
+import { BusDown, type BusState, type GroupBus, type Listener } from "./bus.ts";
+import type { GroupMeter } from "./meter.ts";
+import { openChannels } from "./redis-channels.ts";
+import type { RedisCommand, RedisPlace, RedisReply } from "./redis-client.ts";
+import { openRedisCluster, type RedisClusterNeeds, type RedisFleet } from "./redis-cluster.ts";
+import { redisLogin } from "./redis-login.ts";
+import { accepted, createRedisRecords, fits } from "./redis-records.ts";
+import { openRedisShard, type RedisShard } from "./redis-shard.ts";
+
+export interface RedisBusNeeds {
+  readonly config: RedisConfig;
+  /** How this run of the node is called on the server; no other bus has the same. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: GroupMeter;
+}
+
+const maxPendingBytes = 1024 * 1024;
+/** A connection that ends and stands again within this time is no change of state. */
+const blinkMs = 300;
+const joinWithinMs = 2000;
+
+/**
+ * Resolves when the bus is up, or after 2 s: then it is down, and joins by itself. Throws `config` when a file of the
+ * config cannot be read.
+ */
+export async function openRedisBus(needs: RedisBusNeeds): Promise<GroupBus> {
+  const { config, clock, log, meter } = needs;
+  const sharded = config.cluster !== undefined;
+  const listeners = new Set<(state: BusState) => void>();
+  let state: BusState = { up: false, sinceMs: clock.monotonicMs(), reason: "Redis has not been reached yet." };
+  let ending: Disposable | undefined;
+  let closed = false;
+  meter.bus(false);
+
+  const channels = openChannels({ clock, log, shardOf: (name) => fleet.shardOf(name) });
+  const fleet = openFleet(
+    needs,
+    (shard) => ({
+      onMessage: channels.message,
+      onStanding: channels.standing,
+      onInterrupted: () => channels.interrupted(shard()),
+      onRefused: channels.refused,
+      onChange: assess,
+    }),
+    channels.mapped,
+  );
+
+  function ailment(): string {
+    const ill = [...fleet.shards].find((shard) => !shard.well);
+    return ill?.ailment ?? fleet.ailment;
+  }
+
+  function assess(): void {
+    if (closed) return;
+    const reason = ailment();
+    if (reason === "") {
+      ending?.[Symbol.dispose]();
+      ending = undefined;
+      if (!state.up) become({ up: true, sinceMs: clock.monotonicMs() });
+    } else if (!state.up) {
+      if (state.reason !== reason) become({ ...state, reason });
+    } else
+      ending ??= clock.after(blinkMs, () => {
+        ending = undefined;
+        const still = ailment();
+        if (still !== "") become({ up: false, sinceMs: clock.monotonicMs(), reason: still });
+      });
+  }
+
+  function become(next: BusState): void {
+    const turned = next.up !== state.up;
+    state = next;
+    meter.bus(next.up);
+    if (turned && next.up) log.info({ redis: needs.name }, "the bus is up");
+    else if (turned && !next.up) log.warn({ redis: needs.name, reason: next.reason }, "the bus is down");
+    else if (!next.up) log.debug({ redis: needs.name, reason: next.reason }, "the bus is still down");
+    for (const listener of [...listeners]) listener(next);
+  }
+
+  function shardFor(name: string): RedisShard {
+    if (closed) throw new BusDown("This bus is closed.");
+    const shard = fleet.shardOf(name);
+    if (shard === undefined) throw new BusDown(fleet.ailment || "No node of the Redis cluster has this.");
+    return shard;
+  }
+
+  /** In a cluster one that has moved is tried once more where it is now; `change` and the like bear being done twice. */
+  async function run(name: string, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+    const replies = await shardFor(name).send(...commands);
+    if (!moved(replies)) return replies;
+    await fleet.refresh();
+    return await shardFor(name).send(...commands);
+  }
+
+  const publish = sharded ? "spublish" : "publish";
+  const bus: GroupBus = {
+    kind: sharded ? "redis-cluster" : config.sentinels === undefined ? "redis" : "redis-sentinel",
+    get state() {
+      return state;
+    },
+    onState(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    async publish(channel, message) {
+      fits(message);
+      const shard = shardFor(channel);
+      if (shard.pendingBytes + message.length > maxPendingBytes) throw new BusDown("Too much is under way to Redis.");
+      const replies = await shard.send([publish, channel, message]);
+      // Not tried again: a later message may have gone the new way already.
+      if (moved(replies)) void fleet.refresh();
+      return Number(accepted(replies[0] ?? null));
+    },
+    async subscribe(channel: string, listener: Listener) {
+      if (closed) throw new BusDown("This bus is closed.");
+      return await channels.subscribe(channel, listener);
+    },
+    records: createRedisRecords(run, publish),
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      ending?.[Symbol.dispose]();
+      listeners.clear();
+      channels[Symbol.dispose]();
+      await fleet[Symbol.asyncDispose]();
+    },
+  };
+
+  if (!state.up) {
+    await new Promise<void>((resolve) => {
+      const limit = clock.after(joinWithinMs, done);
+      const watching = bus.onState(({ up }) => {
+        if (up) done();
+      });
+      function done(): void {
+        limit[Symbol.dispose]();
+        watching[Symbol.dispose]();
+        resolve();
+      }
+    });
+  }
+  return bus;
+}
+
+function moved(replies: readonly RedisReply[]): boolean {
+  return replies.some((reply) => reply instanceof Error && /^(MOVED|ASK|TRYAGAIN)\b/.test(reply.message));
+}
+
+function openFleet(needs: RedisBusNeeds, events: RedisClusterNeeds["events"], onMapped: () => void): RedisFleet {
+  const { config, name, clock, log, meter } = needs;
+  const { url, sentinels, cluster, prefix } = config;
+  const login = redisLogin(config);
+  if (cluster !== undefined)
+    return openRedisCluster({
+      ...{ nodes: cluster.nodes.map(endpointOf), login, name, prefix, clock, log, meter, events, onMapped },
+    });
+  const place: RedisPlace =
+    sentinels === undefined
+      ? serverOf(url ?? "")
+      : {
+          kind: "sentinels",
+          master: sentinels.name,
+          nodes: sentinels.nodes.map(endpointOf),
+          login: redisLogin(sentinels),
+        };
+  const shard: RedisShard = openRedisShard({
+    ...{ place, login, name, sharded: false, clock, log, meter },
+    ...events(() => shard),
+    probe: () => `${prefix}:{p.${name}}:p`,
+    onMoved: () => {},
+  });
+  return {
+    shardOf: () => shard,
+    shards: [shard],
+    ailment: "",
+    refresh: async () => {},
+    [Symbol.asyncDispose]: () => shard[Symbol.asyncDispose](),
+  };
+}
+
+function serverOf(text: string): RedisPlace {
+  const { hostname, port, pathname } = new URL(text);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  return { kind: "server", host, port: Number(port || 6379), database: Number(pathname.slice(1) || 0) };
+}

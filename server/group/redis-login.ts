@@ -1,0 +1,52 @@
+/** Who this node is to a Redis: user, password and certificates, from the files that the config names. */
+import { readFileSync } from "node:fs";
+import type { RedisConfig, TlsFiles } from "../config-group.ts";
+import { BartizanFault } from "../errors.ts";
+import type { RedisLogin } from "./redis-client.ts";
+
+/** Throws `config` when a certificate cannot be read. */
+export function redisLogin(config: Pick<RedisConfig, "url" | "username" | "passwordFile" | "tls">): RedisLogin {
+  const tls = config.tls ?? (config.url?.startsWith("rediss:") ? {} : undefined);
+  return {
+    username: config.username,
+    password: passwordIn(config.passwordFile),
+    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
+  };
+}
+
+function tlsOf({ ca, cert, key, servername }: TlsFiles): NonNullable<RedisLogin["tls"]> {
+  return {
+    ...(ca === undefined ? {} : { ca: read(ca) }),
+    ...(cert === undefined ? {} : { cert: read(cert) }),
+    ...(key === undefined ? {} : { key: read(key) }),
+    ...(servername === undefined ? {} : { servername }),
+    minVersion: "TLSv1.2",
+  };
+}
+
+/** Reads at each call, for the file may change; when it cannot be read just then, the last one holds. */
+function passwordIn(file: string | undefined): () => string | undefined {
+  let last: string | undefined;
+  return () => {
+    if (file === undefined) return undefined;
+    try {
+      last = readFileSync(file, "utf8").trim();
+    } catch (error) {
+      if (last === undefined) throw unreadable(file, error);
+    }
+    return last;
+  };
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, error: unknown): BartizanFault {
+  const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+  return new BartizanFault("config", `Cannot read ${file} (${code}).`, "The config's `redis` names it.", error);
+}
