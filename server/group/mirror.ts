@@ -198,7 +198,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
     ended({ id, ended }) {
       const holder = holderOf(id);
       const mirrored = holder && find(id, holder);
-      if (ended !== undefined) void mirrored?.end({ kind: "ended", ...ended }, false);
+      if (ended !== undefined) mirrored?.endSoon({ kind: "ended", ...ended });
     },
 
     gone(holder) {

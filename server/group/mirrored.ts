@@ -50,6 +50,7 @@ export class Mirrored {
   #ring: Ring | undefined;
   #reach: { readonly reach: Reach; readonly text: string } = { reach: "live", text: "" };
   #unreachable: Disposable | undefined;
+  #lastWord: Disposable | undefined;
 
   constructor(needs: MirroredNeeds) {
     this.#needs = needs;
@@ -153,6 +154,12 @@ export class Mirrored {
     return countTold(clock, told, timing.toldMs);
   }
 
+  /** The session ended, says somebody else than its channel: that has a moment to bring the last output before. */
+  endSoon(event: Ended): void {
+    if (this.#over) return;
+    this.#lastWord ??= this.#needs.clock.after(this.#needs.timing.againMs, () => this.#deliver(event, false));
+  }
+
   /** Every view ends with this fault. */
   fail(fault: BartizanFault): void {
     for (const seat of this.#seats.values()) seat.close(fault);
@@ -164,6 +171,7 @@ export class Mirrored {
     if (this.#over) return;
     this.#over = true;
     this.#unreachable?.[Symbol.dispose]();
+    this.#lastWord?.[Symbol.dispose]();
     this.#channel.close(detach);
     this.#needs.over();
   }

@@ -110,8 +110,19 @@ describe("watchers elsewhere", () => {
     far.bus.interrupted();
     await view.over;
     expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: exited });
-    const [ended] = holder.registry.listEnded();
-    if (ended === undefined) throw new Error("it did not end");
-    far.mirrors.ended(ended);
+  });
+
+  it("learn of an end from the list of sessions, and are counted all the same", async () => {
+    const { session, sees, channel } = await opened();
+    const view = await far.watch(session.info);
+    await sees(view);
+    await until(() => session.info.attachments.length === 1, "he is seated");
+    far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
+    const kicked = session.kick("everyone", { name: "root" }, "out");
+    await until(() => session.info.ended !== undefined, "it ended");
+    far.mirrors.ended(session.info);
+    expect(await kicked).toMatchObject({ watchersTold: 1 });
+    await view.over;
+    expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: { kind: "kicked" } });
   });
 });
