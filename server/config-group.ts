@@ -56,19 +56,35 @@ export const redisSchema = z
       wrong([], `${away} is another machine: a Redis there has to ask for a password or a client certificate`);
   });
 
+const webAddress = z
+  .string()
+  .max(500)
+  .refine((value) => isWebAddress(value), "https://host:port")
+  .transform((value) => value.replace(/\/+$/, ""));
+
 export const groupSchema = z.strictObject({
   /** A file of keys, 64 hexadecimal digits a line: the first seals, all open. */
   keyFile: path.optional(),
+  /** Where clients reach the group, through its balancer; links lead there. */
+  url: webAddress.optional(),
   /** Where clients reach this node itself; operators are sent there for its sessions. */
-  address: z
-    .string()
-    .max(500)
-    .refine((value) => /^https?:$/.test(urlOf(value)?.protocol ?? ""), "https://host:port")
-    .transform((value) => value.replace(/\/+$/, ""))
-    .optional(),
+  address: webAddress.optional(),
   /** A node that is off the bus for so long ends its sessions, so that a kick holds everywhere. */
   strictSeconds: z.number().min(10).max(86_400).optional(),
 });
+
+/** Where the figures of this node are read; without a key, nowhere. */
+export const metricsSchema = z
+  .strictObject({
+    listen: endpoint,
+    /** True: others than this machine may read them. They name nobody, but tell how much is going on. */
+    allowWide: z.boolean().default(false),
+  })
+  .superRefine(({ listen, allowWide }, context) => {
+    if (allowWide || isLoopbackHost(endpointOf(listen).host)) return;
+    const message = "others than this machine reach that: use 127.0.0.1, or say metrics.allowWide: true";
+    context.addIssue({ code: "custom", path: ["listen"], message });
+  });
 
 /** Files of one TLS client; paths. */
 export interface TlsFiles {
@@ -124,6 +140,13 @@ export function redisHosts({ url, sentinels, cluster }: Pick<RedisConfig, "url" 
 /** All of 127.0.0.0/8, ::1 and localhost. */
 export function isLoopbackHost(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isWebAddress(text: string): boolean {
+  const url = urlOf(text);
+  return (
+    url !== undefined && /^https?:$/.test(url.protocol) && url.username === "" && `${url.search}${url.hash}` === ""
+  );
 }
 
 function urlOf(text: string): URL | undefined {

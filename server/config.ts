@@ -6,7 +6,7 @@ import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { roleNames } from "./access/policy.ts";
 import { fileProblems } from "./config-files.ts";
-import { completeGroup, completeRedis, groupSchema, redisSchema } from "./config-group.ts";
+import { completeGroup, completeRedis, groupSchema, metricsSchema, redisSchema } from "./config-group.ts";
 import { BartizanFault } from "./errors.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
@@ -115,6 +115,7 @@ const wholeFile = z.strictObject({
   /** What joins several nodes; without it this node is alone. */
   redis: redisSchema.optional(),
   group: groupSchema.prefault({}),
+  metrics: metricsSchema.optional(),
 });
 
 const fileSchema = wholeFile.superRefine(({ redis, group }, context) => {

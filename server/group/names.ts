@@ -41,6 +41,8 @@ export interface Names {
   tombstone(session: SessionId): string;
   /** Set: nodes that were seen. */
   readonly nodes: string;
+  /** Channel: a node says that it is there, or knows of another that is not any more. */
+  readonly hello: string;
 }
 
 /** `prefix`: small letters and digits, one for each deployment on the same Redis. */
@@ -54,5 +56,6 @@ export function createNames(prefix: string): Names {
     dead: (node) => `${prefix}:{n.${node}}:dead`,
     tombstone: (session) => `${prefix}:{${session}}:end`,
     nodes: `${prefix}:nodes`,
+    hello: `${prefix}:{nodes}:hello`,
   };
 }

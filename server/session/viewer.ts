@@ -268,7 +268,7 @@ export class Viewer {
       this.#items = [];
       return undefined;
     }
-    const skippedBytes = this.#skippedBytes;
+    const skippedBytes = Math.max(0, frame.offset - this.sentOffset);
     this.#skippedBytes = 0;
     this.#frameAtMs = this.#options.clock.monotonicMs();
     this.sentOffset = frame.offset;

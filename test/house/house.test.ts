@@ -12,6 +12,9 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/sign-in.ts": { values: ["server/access/", "server/group/", "ground"] },
+  "server/metrics.ts": { values: ["ground"], types: ["server/access/", "server/group/"] },
+  "server/open-metrics.ts": { values: ["server/front/", "server/metrics.ts", "server/config-group.ts", "ground"] },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {

@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/bus.proto.
  */
 export const file_bartizan_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChViYXJ0aXphbi92MS9idXMucHJvdG8SC2JhcnRpemFuLnYxIuMECgxJbmJveE1lc3NhZ2USEgoKcmVxdWVzdF9pZBgBIAEoDBIRCglmcm9tX25vZGUYAiABKAkSKAoGYXR0YWNoGAMgASgLMhYuYmFydGl6YW4udjEuQnVzQXR0YWNoSAASLAoIYXR0YWNoZWQYBCABKAsyGC5iYXJ0aXphbi52MS5CdXNBdHRhY2hlZEgAEiQKBGtlZXAYBSABKAsyFC5iYXJ0aXphbi52MS5CdXNLZWVwSAASKAoGZGV0YWNoGAYgASgLMhYuYmFydGl6YW4udjEuQnVzRGV0YWNoSAASKAoGcmVzdW1lGAcgASgLMhYuYmFydGl6YW4udjEuQnVzUmVzdW1lSAASKgoHbWlzc2luZxgIIAEoCzIXLmJhcnRpemFuLnYxLkJ1c01pc3NpbmdIABIsCgh3YXRjaGVycxgJIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1dhdGNoZXJzSAASKgoHZGlzbWlzcxgKIAEoCzIXLmJhcnRpemFuLnYxLkJ1c0Rpc21pc3NIABIkCgR0b2xkGAsgASgLMhQuYmFydGl6YW4udjEuQnVzVG9sZEgAEiQKBGtpY2sYDCABKAsyFC5iYXJ0aXphbi52MS5CdXNLaWNrSAASKAoGa2lja2VkGA0gASgLMhYuYmFydGl6YW4udjEuQnVzS2lja2VkSAASKAoGcmVkZWVtGA4gASgLMhYuYmFydGl6YW4udjEuQnVzUmVkZWVtSAASLAoIcmVkZWVtZWQYDyABKAsyGC5iYXJ0aXphbi52MS5CdXNSZWRlZW1lZEgAQgYKBGJvZHkiRAoJQnVzQXR0YWNoEhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIroBCgtCdXNBdHRhY2hlZBISCgpzZXNzaW9uX2lkGAEgASgJEgwKBGdvbmUYAiABKAgSIQoFZW5kZWQYAyABKAsyEi5iYXJ0aXphbi52MS5FbmRlZBIpCgdzZXNzaW9uGAQgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SEgoKZnJvbV9jb3VudBgFIAEoBBInCghwb3NpdGlvbhgGIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIh4KB0J1c0tlZXASEwoLc2Vzc2lvbl9pZHMYASADKAkiHwoJQnVzRGV0YWNoEhIKCnNlc3Npb25faWQYASABKAkiRAoJQnVzUmVzdW1lEhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIj4KCkJ1c01pc3NpbmcSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZmcmFtZXMYAiADKAwSDAoEZ29uZRgDIAEoCCJMCgtCdXNXYXRjaGVycxISCgpzZXNzaW9uX2lkGAEgASgJEikKCHdhdGNoZXJzGAIgAygLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudCJaCgpCdXNEaXNtaXNzEhIKCnNlc3Npb25faWQYASABKAkSFQoNYXR0YWNobWVudF9pZBgCIAEoCRIhCgVlbmRlZBgDIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkIi8KB0J1c1RvbGQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIQCgh3YXRjaGVycxgCIAEoDSKiAQoHQnVzS2ljaxISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSIgoCYnkYAyABKAsyFi5iYXJ0aXphbi52MS5QcmluY2lwYWwSDgoGcmVhc29uGAQgASgJEhAKCG9yZGVyX2lkGAUgASgJEiYKAmF0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKDAQoJQnVzS2lja2VkEikKB291dGNvbWUYASABKA4yGC5iYXJ0aXphbi52MS5LaWNrT3V0Y29tZRIVCg13YXRjaGVyc190b2xkGAIgASgNEiEKBWVuZGVkGAMgASgLMhIuYmFydGl6YW4udjEuRW5kZWQSEQoJbm90X2ZvdW5kGAQgASgIIiAKCUJ1c1JlZGVlbRITCgtjb2RlX2RpZ2VzdBgBIAEoDCIqCgtCdXNSZWRlZW1lZBIMCgRuYW1lGAEgASgJEg0KBXJvbGVzGAIgAygJIqgBCgtMaXN0TWVzc2FnZRIPCgd2ZXJzaW9uGAEgASgEEikKB2NoYW5nZWQYAiADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxInCgVlbmRlZBgDIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEiMKBXRpY2tzGAQgAygLMhQuYmFydGl6YW4udjEuQnVzVGljaxIPCgdsZWF2aW5nGAUgASgIIi0KB0J1c1RpY2sSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQiggEKCExpc3RIZWFkEg8KB3ZlcnNpb24YASABKAQSDAoEbm9kZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAUgASgJIkgKCVRvbWJzdG9uZRIpCgdzZXNzaW9uGAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SEAoIb3JkZXJfaWQYAiABKAkigAIKCUZyYW1lV29yZBInCgdyZXNpemVkGAEgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgCIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYAyABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAQgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASLAoHY29tbWFuZBgFIAEoCzIZLmJhcnRpemFuLnYxLlR5cGVkQ29tbWFuZEgAEiMKBWVuZGVkGAYgASgLMhIuYmFydGl6YW4udjEuRW5kZWRIAEIGCgR3b3JkInMKCEZyYW1lS2V5Eg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQSEwoLYXBwcm94aW1hdGUYBCABKAgSDgoGbGVuZ3RoGAUgASgNYgZwcm90bzM", [file_bartizan_v1_command, file_bartizan_v1_session, file_google_protobuf_timestamp]);
+  fileDesc("ChViYXJ0aXphbi92MS9idXMucHJvdG8SC2JhcnRpemFuLnYxIrwFCgxJbmJveE1lc3NhZ2USEgoKcmVxdWVzdF9pZBgBIAEoDBIRCglmcm9tX25vZGUYAiABKAkSKAoGYXR0YWNoGAMgASgLMhYuYmFydGl6YW4udjEuQnVzQXR0YWNoSAASLAoIYXR0YWNoZWQYBCABKAsyGC5iYXJ0aXphbi52MS5CdXNBdHRhY2hlZEgAEiQKBGtlZXAYBSABKAsyFC5iYXJ0aXphbi52MS5CdXNLZWVwSAASKAoGZGV0YWNoGAYgASgLMhYuYmFydGl6YW4udjEuQnVzRGV0YWNoSAASKAoGcmVzdW1lGAcgASgLMhYuYmFydGl6YW4udjEuQnVzUmVzdW1lSAASKgoHbWlzc2luZxgIIAEoCzIXLmJhcnRpemFuLnYxLkJ1c01pc3NpbmdIABIsCgh3YXRjaGVycxgJIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1dhdGNoZXJzSAASKgoHZGlzbWlzcxgKIAEoCzIXLmJhcnRpemFuLnYxLkJ1c0Rpc21pc3NIABIkCgR0b2xkGAsgASgLMhQuYmFydGl6YW4udjEuQnVzVG9sZEgAEiQKBGtpY2sYDCABKAsyFC5iYXJ0aXphbi52MS5CdXNLaWNrSAASKAoGa2lja2VkGA0gASgLMhYuYmFydGl6YW4udjEuQnVzS2lja2VkSAASKAoGcmVkZWVtGA4gASgLMhYuYmFydGl6YW4udjEuQnVzUmVkZWVtSAASLAoIcmVkZWVtZWQYDyABKAsyGC5iYXJ0aXphbi52MS5CdXNSZWRlZW1lZEgAEi0KCXBhZ2VfdXNlcxgQIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1BhZ2VVc2VzSAASKAoGbGlzdGVuGBEgASgLMhYuYmFydGl6YW4udjEuQnVzTGlzdGVuSABCBgoEYm9keSJECglCdXNBdHRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iugEKC0J1c0F0dGFjaGVkEhIKCnNlc3Npb25faWQYASABKAkSDAoEZ29uZRgCIAEoCBIhCgVlbmRlZBgDIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEikKB3Nlc3Npb24YBCABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxISCgpmcm9tX2NvdW50GAUgASgEEicKCHBvc2l0aW9uGAYgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iHgoHQnVzS2VlcBITCgtzZXNzaW9uX2lkcxgBIAMoCSIfCglCdXNEZXRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCSJECglCdXNSZXN1bWUSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iPgoKQnVzTWlzc2luZxISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmZyYW1lcxgCIAMoDBIMCgRnb25lGAMgASgIIkwKC0J1c1dhdGNoZXJzEhIKCnNlc3Npb25faWQYASABKAkSKQoId2F0Y2hlcnMYAiADKAsyFy5iYXJ0aXphbi52MS5BdHRhY2htZW50IloKCkJ1c0Rpc21pc3MSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1hdHRhY2htZW50X2lkGAIgASgJEiEKBWVuZGVkGAMgASgLMhIuYmFydGl6YW4udjEuRW5kZWQiLwoHQnVzVG9sZBISCgpzZXNzaW9uX2lkGAEgASgJEhAKCHdhdGNoZXJzGAIgASgNIqIBCgdCdXNLaWNrEhIKCnNlc3Npb25faWQYASABKAkSFQoNYXR0YWNobWVudF9pZBgCIAEoCRIiCgJieRgDIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIOCgZyZWFzb24YBCABKAkSEAoIb3JkZXJfaWQYBSABKAkSJgoCYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoMBCglCdXNLaWNrZWQSKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEhUKDXdhdGNoZXJzX3RvbGQYAiABKA0SIQoFZW5kZWQYAyABKAsyEi5iYXJ0aXphbi52MS5FbmRlZBIRCglub3RfZm91bmQYBCABKAgiCwoJQnVzTGlzdGVuIiAKCUJ1c1JlZGVlbRITCgtjb2RlX2RpZ2VzdBgBIAEoDCIqCgtCdXNSZWRlZW1lZBIMCgRuYW1lGAEgASgJEg0KBXJvbGVzGAIgAygJIiAKC0J1c1BhZ2VVc2VzEhEKCXRva2VuX2lkcxgBIAMoDCLOAQoLTGlzdE1lc3NhZ2USDwoHdmVyc2lvbhgBIAEoBBIpCgdjaGFuZ2VkGAIgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SJwoFZW5kZWQYAyADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxIjCgV0aWNrcxgEIAMoCzIULmJhcnRpemFuLnYxLkJ1c1RpY2sSDwoHbGVhdmluZxgFIAEoCBIkCgZhY3RpdmUYBiADKAsyFC5iYXJ0aXphbi52MS5CdXNUaWNrIhwKDE5vZGVzTWVzc2FnZRIMCgRvdmVyGAEgAygJIi0KB0J1c1RpY2sSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQiggEKCExpc3RIZWFkEg8KB3ZlcnNpb24YASABKAQSDAoEbm9kZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAUgASgJIkgKCVRvbWJzdG9uZRIpCgdzZXNzaW9uGAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SEAoIb3JkZXJfaWQYAiABKAkigAIKCUZyYW1lV29yZBInCgdyZXNpemVkGAEgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgCIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYAyABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAQgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASLAoHY29tbWFuZBgFIAEoCzIZLmJhcnRpemFuLnYxLlR5cGVkQ29tbWFuZEgAEiMKBWVuZGVkGAYgASgLMhIuYmFydGl6YW4udjEuRW5kZWRIAEIGCgR3b3JkInMKCEZyYW1lS2V5Eg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQSEwoLYXBwcm94aW1hdGUYBCABKAgSDgoGbGVuZ3RoGAUgASgNYgZwcm90bzM", [file_bartizan_v1_command, file_bartizan_v1_session, file_google_protobuf_timestamp]);
 
 /**
  * One message to a node's inbox.
@@ -150,6 +150,22 @@ export type InboxMessage = Message<"bartizan.v1.InboxMessage"> & {
      */
     value: BusRedeemed;
     case: "redeemed";
+  } | {
+    /**
+     * Pages are in use there.
+     *
+     * @generated from field: bartizan.v1.BusPageUses page_uses = 16;
+     */
+    value: BusPageUses;
+    case: "pageUses";
+  } | {
+    /**
+     * Somebody there listens to this node's list.
+     *
+     * @generated from field: bartizan.v1.BusListen listen = 17;
+     */
+    value: BusListen;
+    case: "listen";
   } | { case: undefined; value?: undefined };
 };
 
@@ -539,6 +555,22 @@ export const BusKickedSchema: GenMessage<BusKicked> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_bus, 11);
 
 /**
+ * Somebody listens to the list of the node that this is said to: it gives a sign of life at once, and once a second from
+ * then on until nobody hears it.
+ *
+ * @generated from message bartizan.v1.BusListen
+ */
+export type BusListen = Message<"bartizan.v1.BusListen"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.BusListen.
+ * Use `create(BusListenSchema)` to create a new message.
+ */
+export const BusListenSchema: GenMessage<BusListen> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 12);
+
+/**
  * Exchanges a one-time code.
  *
  * @generated from message bartizan.v1.BusRedeem
@@ -557,7 +589,7 @@ export type BusRedeem = Message<"bartizan.v1.BusRedeem"> & {
  * Use `create(BusRedeemSchema)` to create a new message.
  */
 export const BusRedeemSchema: GenMessage<BusRedeem> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 12);
+  messageDesc(file_bartizan_v1_bus, 13);
 
 /**
  * Whose code it was.
@@ -585,7 +617,28 @@ export type BusRedeemed = Message<"bartizan.v1.BusRedeemed"> & {
  * Use `create(BusRedeemedSchema)` to create a new message.
  */
 export const BusRedeemedSchema: GenMessage<BusRedeemed> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 13);
+  messageDesc(file_bartizan_v1_bus, 14);
+
+/**
+ * Pages in use on a node within the last minute: their tokens are not idle.
+ *
+ * @generated from message bartizan.v1.BusPageUses
+ */
+export type BusPageUses = Message<"bartizan.v1.BusPageUses"> & {
+  /**
+   * What names the tokens without giving them away.
+   *
+   * @generated from field: repeated bytes token_ids = 1;
+   */
+  tokenIds: Uint8Array[];
+};
+
+/**
+ * Describes the message bartizan.v1.BusPageUses.
+ * Use `create(BusPageUsesSchema)` to create a new message.
+ */
+export const BusPageUsesSchema: GenMessage<BusPageUses> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 15);
 
 /**
  * What a node says of itself and its sessions, once a second while there is somebody to hear it, and at each change.
@@ -594,7 +647,7 @@ export const BusRedeemedSchema: GenMessage<BusRedeemed> = /*@__PURE__*/
  */
 export type ListMessage = Message<"bartizan.v1.ListMessage"> & {
   /**
-   * The state of the list after this message; counts from 1.
+   * The state of the list after this message. One with `changed` or `ended` is the step from the version before it.
    *
    * @generated from field: uint64 version = 1;
    */
@@ -627,6 +680,13 @@ export type ListMessage = Message<"bartizan.v1.ListMessage"> & {
    * @generated from field: bool leaving = 5;
    */
   leaving: boolean;
+
+  /**
+   * Sessions with output since the last message, and how much they had; no step of the version.
+   *
+   * @generated from field: repeated bartizan.v1.BusTick active = 6;
+   */
+  active: BusTick[];
 };
 
 /**
@@ -634,7 +694,28 @@ export type ListMessage = Message<"bartizan.v1.ListMessage"> & {
  * Use `create(ListMessageSchema)` to create a new message.
  */
 export const ListMessageSchema: GenMessage<ListMessage> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 14);
+  messageDesc(file_bartizan_v1_bus, 16);
+
+/**
+ * Said to all nodes that listen: the sender is there, and how it is with others.
+ *
+ * @generated from message bartizan.v1.NodesMessage
+ */
+export type NodesMessage = Message<"bartizan.v1.NodesMessage"> & {
+  /**
+   * Runs of nodes that are over for certain: their processes are gone.
+   *
+   * @generated from field: repeated string over = 1;
+   */
+  over: string[];
+};
+
+/**
+ * Describes the message bartizan.v1.NodesMessage.
+ * Use `create(NodesMessageSchema)` to create a new message.
+ */
+export const NodesMessageSchema: GenMessage<NodesMessage> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 17);
 
 /**
  * Where a watched session stands.
@@ -650,7 +731,7 @@ export type BusTick = Message<"bartizan.v1.BusTick"> & {
   sessionId: string;
 
   /**
-   * Output bytes published.
+   * Output bytes so far.
    *
    * @generated from field: uint64 offset = 2;
    */
@@ -662,7 +743,7 @@ export type BusTick = Message<"bartizan.v1.BusTick"> & {
  * Use `create(BusTickSchema)` to create a new message.
  */
 export const BusTickSchema: GenMessage<BusTick> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 15);
+  messageDesc(file_bartizan_v1_bus, 18);
 
 /**
  * The head of a node's record of sessions.
@@ -711,7 +792,7 @@ export type ListHead = Message<"bartizan.v1.ListHead"> & {
  * Use `create(ListHeadSchema)` to create a new message.
  */
 export const ListHeadSchema: GenMessage<ListHead> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 16);
+  messageDesc(file_bartizan_v1_bus, 19);
 
 /**
  * How a session ended, for those who ask later.
@@ -739,7 +820,7 @@ export type Tombstone = Message<"bartizan.v1.Tombstone"> & {
  * Use `create(TombstoneSchema)` to create a new message.
  */
 export const TombstoneSchema: GenMessage<Tombstone> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 17);
+  messageDesc(file_bartizan_v1_bus, 20);
 
 /**
  * A frame of a session's channel that is neither output nor a key frame.
@@ -808,7 +889,7 @@ export type FrameWord = Message<"bartizan.v1.FrameWord"> & {
  * Use `create(FrameWordSchema)` to create a new message.
  */
 export const FrameWordSchema: GenMessage<FrameWord> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 18);
+  messageDesc(file_bartizan_v1_bus, 21);
 
 /**
  * What comes before a key frame's bytes.
@@ -857,5 +938,5 @@ export type FrameKey = Message<"bartizan.v1.FrameKey"> & {
  * Use `create(FrameKeySchema)` to create a new message.
  */
 export const FrameKeySchema: GenMessage<FrameKey> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 19);
+  messageDesc(file_bartizan_v1_bus, 22);
 

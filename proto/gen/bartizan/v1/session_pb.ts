@@ -1500,7 +1500,8 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
   reason: string;
 
   /**
-   * The same id again gets the same answer, for at least an hour; at most 100 characters. Empty: none.
+   * The same id again gets the same answer, for at least an hour, and is no second order; an answer that nothing is known
+   * is looked for anew. At most 100 characters. Empty: none.
    *
    * @generated from field: string idempotency_id = 4;
    */
