@@ -71,6 +71,20 @@ it("a node whose Redis hangs says so to probes, metrics and doctor, goes on, and
   await until(() => bastion.registry.size === 0, "the session is gone");
 });
 
+it("a Redis that answers but brings nothing back is no bus: the node's own messages are what counts", async () => {
+  await using bastion = await node("web1");
+  await until(async () => (await busUp(bastion)) === "1", "the bus is up");
+  // PING and reads are answered all the time; what is published is held back.
+  await redis.cli("client", "pause", 60_000, "write");
+  try {
+    await until(async () => (await probe(bastion, "/readyz"))[1].bus === "down", "the bus is known to be down");
+    expect(await redis.cli("ping")).toBe("PONG");
+  } finally {
+    await redis.cli("client", "unpause");
+  }
+  await until(async () => (await probe(bastion, "/readyz"))[1].bus === "up", "it is well again");
+});
+
 it("a node starts without its Redis, is in service, and says what is wrong", async () => {
   await using bastion = await node("web1", "redis://127.0.0.1:1");
   expect(await probe(bastion, "/readyz")).toEqual([200, { status: "degraded", bus: "down" }]);
