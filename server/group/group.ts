@@ -2,23 +2,20 @@
 
 import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import { BartizanFault } from "../errors.ts";
-import type { Principal, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
-import { orAborted } from "../flow/life.ts";
 import type { Log } from "../log.ts";
-import type { Attachment, AttachOptions } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
-import { type Found, findHeld, type LiveList, type Sessions } from "../session/sessions.ts";
+import type { Sessions } from "../session/sessions.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import { createDeadMarkers, openRuns } from "./dead-markers.ts";
-import { type Directory, nodeStopped, openDirectory } from "./directory.ts";
+import { openDirectory } from "./directory.ts";
+import { createGroupSessions } from "./group-sessions.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
 import type { GroupMeter } from "./meter.ts";
-import { holderOf, type Names, type NodeId, nodeNameOf } from "./names.ts";
+import { type Names, type NodeId, nodeNameOf } from "./names.ts";
 import { createOrderTaker, type OrderTaker } from "./order-taker.ts";
 import { createOrders } from "./orders.ts";
 import { type OwnList, openOwnList } from "./own-list.ts";
-import { holderUnreachable, RemoteSession } from "./remote-session.ts";
 import { createRollCall } from "./roll-call.ts";
 import { createSealer, kinds } from "./seal.ts";
 import { createSealed } from "./sealed.ts";
@@ -155,7 +152,12 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   opening.use(clock.every(timing.renewMs, look));
   await renew(true);
 
-  const sessions = createSessions({ registry, directory, tombstones, dead, orders });
+  const sessions = createGroupSessions({
+    ...{ self, registry, directory, tombstones, dead, orders, taker },
+    watch: async () => {
+      throw new BartizanFault("not-here", "This session is on another node.");
+    },
+  });
   const held = opening.move();
   return {
     ...{ self, sessions, inbox, meter },
@@ -177,85 +179,4 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
       await held.disposeAsync();
     },
   };
-}
-
-interface SessionsNeeds {
-  readonly registry: Registry;
-  readonly directory: Directory;
-  readonly tombstones: ReturnType<typeof createTombstones>;
-  readonly dead: ReturnType<typeof createDeadMarkers>;
-  readonly orders: ReturnType<typeof createOrders>;
-}
-
-function createSessions({ registry, directory, tombstones, dead, orders }: SessionsNeeds): Sessions {
-  const remote = (info: SessionInfo, holder: NodeId) =>
-    new RemoteSession({
-      ...{ info, holder, orders, address: directory.addressOf(holder) },
-      watch: async (_who: Principal, _options: AttachOptions, _signal: AbortSignal): Promise<Attachment> => {
-        throw new BartizanFault("not-here", "This session is on another node.");
-      },
-    });
-
-  async function find(id: string): Promise<Found> {
-    const here = findHeld(registry, id);
-    const holder = holderOf(id);
-    if (here.kind !== "none" || holder === undefined) return here;
-    const session = id as SessionId;
-    const unknown = (cause?: unknown): Found => {
-      const info = directory.find(session);
-      if (info !== undefined) return { kind: "live", session: remote({ ...info, unreachable: true }, holder) };
-      return {
-        kind: "unknown",
-        fault: holderUnreachable(holder, cause),
-        kick: (whom, by, reason, order) => orders.kick({ ...{ session, holder, whom, by, reason }, id: order }),
-      };
-    };
-    try {
-      const asked = await directory.ask(session, holder);
-      if (asked.kind === "there") return { kind: "live", session: remote(asked.info, holder) };
-      const ended = await tombstones.find(session);
-      if (ended !== undefined) return { kind: "ended", info: ended.info };
-      if (asked.kind === "none") return { kind: "none" };
-      if (asked.info === undefined || !(await dead.isOver(holder))) return unknown();
-      const cause = { kind: "lost" as const, reason: nodeStopped };
-      return {
-        kind: "ended",
-        info: { ...asked.info, state: "ended", ended: { offset: asked.info.outputBytes, atMs: 0, cause } },
-      };
-    } catch (error) {
-      if (error instanceof BusDown) return unknown(error);
-      throw error;
-    }
-  }
-
-  return {
-    find,
-    list: async () => newestFirst([...registry.list(), ...(await directory.askAll())]),
-    listEnded: () => registry.listEnded(),
-    async follow(signal): Promise<LiveList> {
-      const hearing = directory.follow();
-      try {
-        await orAborted(hearing.ready, signal);
-      } catch (error) {
-        hearing[Symbol.dispose]();
-        throw error;
-      }
-      return {
-        list: () => newestFirst([...registry.list(), ...directory.list()]),
-        onChange(listener) {
-          const parts = [registry.onChange(listener), directory.onChange(listener)];
-          return {
-            [Symbol.dispose]() {
-              for (const part of parts) part[Symbol.dispose]();
-            },
-          };
-        },
-        [Symbol.asyncDispose]: async () => hearing[Symbol.dispose](),
-      };
-    },
-  };
-}
-
-function newestFirst(sessions: SessionInfo[]): SessionInfo[] {
-  return sessions.sort((one, other) => other.openedAtMs - one.openedAtMs);
 }

@@ -33,6 +33,8 @@ export interface OrderTakerNeeds {
 export interface OrderTaker extends Disposable {
   /** The orders that were left for this node. Rejects with `BusDown`. */
   carryOut(): Promise<void>;
+  /** Ends a session that is held here, and remembers by which order. */
+  kick(session: LiveSession, ...order: Parameters<LiveSession["kick"]>): Promise<KickResult>;
   /** The order by which this session ended; empty when it was none. */
   orderOf(ended: SessionInfo): string;
 }
@@ -50,8 +52,8 @@ const mostAnswers = 10_000;
 export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
   const { bus, names, sealed, inbox, registry, self, clock, log, timing } = needs;
   const answers = new Map<string, { readonly atMs: number; readonly answer: Promise<Answer> }>();
-  /** Of sessions that are being ended, and those just ended. */
-  const orders = new Map<SessionId, BusKick>();
+  /** By which the last sessions were ended, or are being. */
+  const orders = new Map<SessionId, { readonly id: string; readonly by: string }>();
 
   /** Never rejects. */
   function take(kick: BusKick, from: NodeId): Promise<Answer> {
@@ -82,18 +84,24 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
     const by = { name: printable(kick.by?.name ?? "") };
     const reason = printable(kick.reason).slice(0, 500);
     log.info({ session: id, by: by.name, reason, attachment: attachmentId, through: from }, "kick ordered");
-    if (attachmentId === "" && !orders.has(id)) orders.set(id, kick);
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
-    const result = await session.kick(whom, by, reason, orderId);
-    if (whom === "everyone") {
-      await needs.told(id);
-      orders.delete(id);
-    }
+    const result = await end(session, whom, by, reason, orderId);
+    if (whom === "everyone") await needs.told(id);
     return {
       ...{ outcome: wireOutcome[result.outcome], watchersTold: result.watchersTold },
       ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
     };
   }
+
+  const end: OrderTaker["kick"] = (session, whom, by, reason, orderId) => {
+    const { id } = session.info;
+    if (whom === "everyone" && !orders.has(id)) orders.set(id, { id: orderId, by: by.name });
+    for (const oldest of orders.keys()) {
+      if (orders.size <= mostAnswers) break;
+      orders.delete(oldest);
+    }
+    return session.kick(whom, by, reason, orderId);
+  };
 
   const hearing = inbox.on("kick", (kick, from, reply) => {
     void take(kick, from).then((answer) => reply({ case: "kicked", value: create(BusKickedSchema, answer) }));
@@ -108,13 +116,12 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
         await bus.records.change(record, { remove: [orderId], lifeMs: timing.forgetMs });
       }
     },
+    kick: end,
     orderOf({ id, ended }) {
       const order = orders.get(id);
       const cause = ended?.cause;
       // One that came when it was ending by itself, or by another's kick, did not end it.
-      if (order === undefined || cause?.kind !== "kicked" || cause.by.name !== printable(order.by?.name ?? ""))
-        return "";
-      return order.orderId;
+      return order !== undefined && cause?.kind === "kicked" && cause.by.name === order.by ? order.id : "";
     },
     [Symbol.dispose]: () => hearing[Symbol.dispose](),
   };

@@ -84,8 +84,11 @@ export class Kicks {
     } else {
       const info = found.kind === "live" ? found.session.info : found.info;
       refuseUnless(caller, info, whom);
-      if (found.kind === "ended")
-        return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
+      if (found.kind === "ended") {
+        // The very order that is given again may have ended it: its answer was lost, or came to another node.
+        const outcome = found.orderId === orderId ? "ended" : "already-ended";
+        return took({ outcome, watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
+      }
     }
     const log = { session: sessionId, by: caller.name };
     this.#log.info({ ...log, reason, attachment: attachmentId }, "kick requested");
