@@ -1,14 +1,16 @@
 /** The bus over Redis: one server, the master that sentinels name, or a cluster. Copies and orders; never waits for it. */
 import type { RedisConfig } from "../config-group.ts";
 import { endpointOf } from "../config-group.ts";
+import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { BusDown, type BusState, type GroupBus, type Listener } from "./bus.ts";
 import type { GroupMeter } from "./meter.ts";
 import { openChannels } from "./redis-channels.ts";
-import type { RedisCommand, RedisPlace, RedisReply } from "./redis-client.ts";
+import { checkRedis, type RedisCheckNeeds } from "./redis-checks.ts";
+import type { RedisCommand, RedisReply } from "./redis-client.ts";
 import { openRedisCluster, type RedisClusterNeeds, type RedisFleet } from "./redis-cluster.ts";
-import { redisLogin } from "./redis-login.ts";
+import { redisLogin, redisPlace } from "./redis-login.ts";
 import { accepted, createRedisRecords, fits } from "./redis-records.ts";
 import { openRedisShard, type RedisShard } from "./redis-shard.ts";
 
@@ -19,6 +21,13 @@ export interface RedisBusNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: GroupMeter;
+  /** Which addresses are of this machine; for tests. */
+  readonly isLocal?: RedisCheckNeeds["isLocal"];
+}
+
+export interface RedisBus extends GroupBus {
+  /** What about the Redis will make trouble later, each a sentence and what to do; empty until it was reached. */
+  readonly warnings: readonly string[];
 }
 
 const maxPendingBytes = 1024 * 1024;
@@ -28,15 +37,16 @@ const joinWithinMs = 2000;
 
 /**
  * Resolves when the bus is up, or after 2 s: then it is down, and joins by itself. Throws `config` when a file of the
- * config cannot be read.
+ * config cannot be read, and when the Redis is one that must not be used; found out later, that leaves the bus down.
  */
-export async function openRedisBus(needs: RedisBusNeeds): Promise<GroupBus> {
+export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   const { config, clock, log, meter } = needs;
   const sharded = config.cluster !== undefined;
   const listeners = new Set<(state: BusState) => void>();
   let state: BusState = { up: false, sinceMs: clock.monotonicMs(), reason: "Redis has not been reached yet." };
   let ending: Disposable | undefined;
   let closed = false;
+  let warnings: readonly string[] = [];
   meter.bus(false);
 
   const channels = openChannels({ clock, log, shardOf: (name) => fleet.shardOf(name) });
@@ -100,7 +110,10 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<GroupBus> {
   }
 
   const publish = sharded ? "spublish" : "publish";
-  const bus: GroupBus = {
+  const bus: RedisBus = {
+    get warnings() {
+      return warnings;
+    },
     kind: sharded ? "redis-cluster" : config.sentinels === undefined ? "redis" : "redis-sentinel",
     get state() {
       return state;
@@ -133,20 +146,54 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<GroupBus> {
     },
   };
 
-  if (!state.up) {
-    await new Promise<void>((resolve) => {
-      const limit = clock.after(joinWithinMs, done);
-      const watching = bus.onState(({ up }) => {
-        if (up) done();
+  async function check(): Promise<void> {
+    const send = (of: string, commands: readonly RedisCommand[]) => run(of, commands);
+    warnings = await checkRedis({ config, name: needs.name, clock, log, isLocal: needs.isLocal, send });
+    for (const warning of warnings) log.warn({ redis: needs.name }, warning);
+  }
+
+  /** Once, when it is reached for the first time after the start. */
+  function checkLater(): void {
+    const watching = bus.onState(({ up }) => {
+      if (!up) return;
+      watching[Symbol.dispose]();
+      check().catch((error: Error) => {
+        if (closed) return;
+        if (!(error instanceof BartizanFault)) return checkLater();
+        log.error({ redis: needs.name }, `${error.message} ${error.hint}`);
+        become({ up: false, sinceMs: clock.monotonicMs(), reason: error.message });
+        void bus[Symbol.asyncDispose]();
       });
-      function done(): void {
-        limit[Symbol.dispose]();
-        watching[Symbol.dispose]();
-        resolve();
-      }
     });
   }
+
+  await upWithin(bus, clock, joinWithinMs);
+  try {
+    if (state.up) await check();
+    else checkLater();
+  } catch (error) {
+    if (error instanceof BartizanFault) {
+      await bus[Symbol.asyncDispose]();
+      throw error;
+    }
+    checkLater();
+  }
   return bus;
+}
+
+function upWithin(bus: GroupBus, clock: Clock, ms: number): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const limit = clock.after(ms, done);
+    const watching = bus.onState(({ up }) => {
+      if (up) done();
+    });
+    if (bus.state.up) done();
+    function done(): void {
+      limit[Symbol.dispose]();
+      watching[Symbol.dispose]();
+      resolve();
+    }
+  });
 }
 
 function moved(replies: readonly RedisReply[]): boolean {
@@ -155,23 +202,14 @@ function moved(replies: readonly RedisReply[]): boolean {
 
 function openFleet(needs: RedisBusNeeds, events: RedisClusterNeeds["events"], onMapped: () => void): RedisFleet {
   const { config, name, clock, log, meter } = needs;
-  const { url, sentinels, cluster, prefix } = config;
+  const { cluster, prefix } = config;
   const login = redisLogin(config);
   if (cluster !== undefined)
     return openRedisCluster({
       ...{ nodes: cluster.nodes.map(endpointOf), login, name, prefix, clock, log, meter, events, onMapped },
     });
-  const place: RedisPlace =
-    sentinels === undefined
-      ? serverOf(url ?? "")
-      : {
-          kind: "sentinels",
-          master: sentinels.name,
-          nodes: sentinels.nodes.map(endpointOf),
-          login: redisLogin(sentinels),
-        };
   const shard: RedisShard = openRedisShard({
-    ...{ place, login, name, sharded: false, clock, log, meter },
+    ...{ place: redisPlace(config), login, name, sharded: false, clock, log, meter },
     ...events(() => shard),
     probe: () => `${prefix}:{p.${name}}:p`,
     onMoved: () => {},
@@ -183,10 +221,4 @@ function openFleet(needs: RedisBusNeeds, events: RedisClusterNeeds["events"], on
     refresh: async () => {},
     [Symbol.asyncDispose]: () => shard[Symbol.asyncDispose](),
   };
-}
-
-function serverOf(text: string): RedisPlace {
-  const { hostname, port, pathname } = new URL(text);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  return { kind: "server", host, port: Number(port || 6379), database: Number(pathname.slice(1) || 0) };
 }

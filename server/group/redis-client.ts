@@ -51,6 +51,8 @@ export interface RedisLink extends AsyncDisposable {
   readonly generation: number;
   /** Bytes of commands that the server has not answered. */
   readonly pendingBytes: number;
+  /** The address at the other end; empty without a connection. */
+  readonly peer: string;
   /** All commands of one tick go in one write. Rejects with `BusDown` at once without a connection, and after 1.8 s. */
   send(...commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   /** Gives this connection up and makes another. */
@@ -76,7 +78,8 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
   let generation = 0;
   let ready = false;
   let closed = false;
-  let lastError = "no answer";
+  /** Why there is no connection, for people. */
+  let ailment = "Redis has not been reached yet.";
   let statusSinceMs = clock.monotonicMs();
   let reviving: Disposable | undefined;
   const retryMs = () => {
@@ -84,9 +87,10 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     attempts += 1;
     return Math.round(steady * (0.75 + randomInt(0, 500) / 1000));
   };
-  const options = optionsOf(needs, (error) => {
-    lastError = error.message;
-  });
+  const blame = (error: Error) => {
+    ailment = `Redis cannot be reached: ${error.message}.`;
+  };
+  const options = optionsOf(needs, blame);
   options.retryStrategy = () => {
     Object.assign(redis.options, passwordOf(login));
     return retryMs();
@@ -102,13 +106,12 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
 
   function drop(reason: string, cause: ReconnectCause): void {
     if (closed) return;
+    ailment = reason;
     down(reason, cause);
     redis.disconnect(true);
   }
 
-  redis.on("error", (error: Error) => {
-    lastError = error.message;
-  });
+  redis.on("error", blame);
   for (const status of ["connect", "close", "reconnecting"])
     redis.on(status, () => {
       statusSinceMs = clock.monotonicMs();
@@ -122,9 +125,10 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     }
     generation += 1;
     ready = true;
+    ailment = "Redis has closed the connection.";
     needs.onReady();
   });
-  redis.on("close", () => down(`Redis cannot be reached: ${lastError}.`, "error"));
+  redis.on("close", () => down(ailment, "error"));
   redis.on("end", () => {
     // It gives up by itself when it was interrupted while it asked sentinels.
     if (closed) return;
@@ -137,9 +141,8 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
   redis.on("moved", () => needs.onMoved?.());
 
   function connect(): void {
-    redis.connect().catch((error: Error) => {
-      lastError = error.message;
-    });
+    // What went wrong is told by the events.
+    redis.connect().catch(() => {});
   }
 
   let batch: Waiting[] = [];
@@ -147,7 +150,7 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
 
   function send(...commands: readonly RedisCommand[]): Promise<RedisReply[]> {
     return new Promise((resolve, reject) => {
-      if (!ready) reject(new BusDown(`Redis cannot be reached: ${lastError}.`));
+      if (!ready) reject(new BusDown(ailment));
       else if (batch.push({ commands, resolve, reject }) === 1) setImmediate(flush);
       if (ready) pendingBytes += bytesOf(commands);
     });
@@ -203,15 +206,13 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
       pingSinceMs = undefined;
       if (redis.status === "connect" && nowMs - statusSinceMs > handshakeWithinMs) {
         statusSinceMs = nowMs;
-        lastError = "it takes connections and does not answer";
-        drop(`Redis cannot be reached: ${lastError}.`, "ping");
+        drop("Redis takes connections and does not answer.", "ping");
       }
       return;
     }
     if (pingSinceMs !== undefined) {
       if (nowMs - pingSinceMs < pongWithinMs) return;
       pingSinceMs = undefined;
-      lastError = "it does not answer";
       drop("Redis does not answer.", "ping");
       return;
     }
@@ -235,6 +236,9 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     },
     get pendingBytes() {
       return pendingBytes;
+    },
+    get peer() {
+      return redis.stream?.remoteAddress ?? "";
     },
     ...{ send, drop },
     settle() {

@@ -1,8 +1,8 @@
-/** Who this node is to a Redis: user, password and certificates, from the files that the config names. */
+/** Where a Redis is, and who this node is to it: user, password and certificates from the files of the config. */
 import { readFileSync } from "node:fs";
-import type { RedisConfig, TlsFiles } from "../config-group.ts";
+import { endpointOf, type RedisConfig, type TlsFiles } from "../config-group.ts";
 import { BartizanFault } from "../errors.ts";
-import type { RedisLogin } from "./redis-client.ts";
+import type { RedisLogin, RedisPlace } from "./redis-client.ts";
 
 /** Throws `config` when a certificate cannot be read. */
 export function redisLogin(config: Pick<RedisConfig, "url" | "username" | "passwordFile" | "tls">): RedisLogin {
@@ -12,6 +12,25 @@ export function redisLogin(config: Pick<RedisConfig, "url" | "username" | "passw
     password: passwordIn(config.passwordFile),
     ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
   };
+}
+
+/** The server, the master that sentinels name, or the first node of a cluster. */
+export function redisPlace({ url = "", sentinels, cluster }: RedisConfig): RedisPlace {
+  if (sentinels !== undefined) {
+    const { name, nodes } = sentinels;
+    return { kind: "sentinels", master: name, nodes: nodes.map(endpointOf), login: redisLogin(sentinels) };
+  }
+  if (cluster !== undefined) return { kind: "server", ...endpointOf(cluster.nodes[0] ?? "") };
+  const { hostname, port, pathname } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  return { kind: "server", host, port: Number(port || 6379), database: Number(pathname.slice(1) || 0) };
+}
+
+/** Reaches the same servers, and says to none of them who it is. */
+export function nobody({ tls }: RedisLogin): RedisLogin {
+  if (tls === undefined) return { password: () => undefined };
+  const { cert: _cert, key: _key, ...rest } = tls;
+  return { password: () => undefined, tls: rest };
 }
 
 function tlsOf({ ca, cert, key, servername }: TlsFiles): NonNullable<RedisLogin["tls"]> {

@@ -36,11 +36,12 @@ export function createRedisRecords(
       return message === undefined ? 0 : Number(replies.at(-1));
     },
     async renew(record, lifeMs, field) {
-      const [value] = await together(record, [
+      // No transaction: a server without memory takes none, and a lease must go on then.
+      const replies = await run(record, [
         ["hget", record, field],
         ["pexpire", record, Math.ceil(lifeMs)],
       ]);
-      return bytes(value);
+      return bytes(replies.map(accepted)[0]);
     },
     field: async (record, field) => bytes(await one(record, ["hget", record, field])),
     async fields(record) {

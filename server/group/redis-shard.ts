@@ -67,7 +67,7 @@ export function openRedisShard(needs: RedisShardNeeds): RedisShard {
     : (["subscribe", "unsubscribe", "publish"] as const);
   const kept = new Set<string>();
   let closed = false;
-  let ailment = "It has not been reached yet.";
+  let ailment = "Redis has not been reached yet.";
   let well = false;
   /** The connections that a probe has gone through, of each kind. */
   let provenPublisher = 0;
@@ -144,7 +144,6 @@ export function openRedisShard(needs: RedisShardNeeds): RedisShard {
     }
     standing = listener.generation;
     heardAtMs = clock.monotonicMs();
-    assess("It has not been tried yet.");
     probe();
   }
 

@@ -1,15 +1,14 @@
 /** Buses over the real Redis servers of a test, and what is done to all those servers at once. */
 import type { RedisConfig } from "../../server/config-group.ts";
 import { systemClock } from "../../server/flow/clock.ts";
-import type { GroupBus } from "../../server/group/bus.ts";
 import { createGroupMeter, type GroupMeter } from "../../server/group/meter.ts";
-import { openRedisBus } from "../../server/group/redis-bus.ts";
+import { openRedisBus, type RedisBus, type RedisBusNeeds } from "../../server/group/redis-bus.ts";
 import { createLog } from "../../server/log.ts";
 import type { RedisServer } from "./redis.ts";
 
 export interface RedisBuses extends AsyncDisposable {
   readonly servers: readonly RedisServer[];
-  openBus(meter?: GroupMeter): Promise<GroupBus>;
+  openBus(meter?: GroupMeter, more?: Partial<RedisBusNeeds>): Promise<RedisBus>;
   connections(): Promise<number>;
   /** Ends connections of buses, of one kind (p: those that publish, s: those that listen) or all. */
   cut(kind?: "p" | "s"): Promise<void>;
@@ -30,11 +29,12 @@ export function redisBuses(
       .filter(({ name }) => name.startsWith("bus"));
   return {
     servers,
-    openBus(meter = createGroupMeter(systemClock)) {
+    openBus(meter = createGroupMeter(systemClock), more = {}) {
       opened += 1;
       const log = createLog(process.env.BARTIZAN_TEST_LOG === undefined ? "silent" : "debug");
       return openRedisBus({
         ...{ config: { ...config, prefix: "bz" }, name: `bus${opened}`, clock: systemClock, log, meter },
+        ...more,
       });
     },
     async connections() {

@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly port?: number;
   /** Serves TLS alone, with a certificate of its own authority for localhost and 127.0.0.1. */
   readonly tls?: boolean;
+  /** What the default user has to know. */
+  readonly password?: string;
   /** Starts by `start()` alone. */
   readonly later?: boolean;
   readonly sentinel?: boolean;
@@ -67,6 +69,7 @@ export async function openRedis(options: RedisOptions = {}): Promise<RedisServer
       ...(options.sentinel === true
         ? []
         : ['save ""', "enable-debug-command yes", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1"]),
+      ...(options.password === undefined ? [] : [`requirepass ${options.password}`]),
       ...(options.config ?? []),
       "",
     ].join("\n"),
@@ -77,7 +80,8 @@ export async function openRedis(options: RedisOptions = {}): Promise<RedisServer
     if (child?.exitCode === null && child.signalCode === null) child.kill(name);
   };
   async function cli(...words: readonly (string | number)[]): Promise<string> {
-    const args = ["-p", String(port), ...(options.tls === true ? tls : []), "-e", ...words.map(String)];
+    const secret = options.password === undefined ? [] : ["--no-auth-warning", "-a", options.password];
+    const args = ["-p", String(port), ...secret, ...(options.tls === true ? tls : []), "-e", ...words.map(String)];
     const { stdout } = await run("redis-cli", args, { timeout: 20_000 }).catch((error: { stderr?: string }) => {
       throw new Error(`redis-cli ${words.join(" ")}: ${error.stderr ?? error}`);
     });
