@@ -85,6 +85,19 @@ it("a Redis that answers but brings nothing back is no bus: the node's own messa
   await until(async () => (await probe(bastion, "/readyz"))[1].bus === "up", "it is well again");
 });
 
+it("a Redis that is set up to make trouble later is a warning, and no reason to be degraded", async () => {
+  const warnings = async (bastion: TestBastion) =>
+    (await bastion.clients().access.whoAmI({})).group?.warnings.join("\n") ?? "";
+  await redis.cli("config", "set", "maxmemory-policy", "allkeys-lru");
+  try {
+    await using bastion = await node("web1");
+    await until(async () => /maxmemory-policy/.test(await warnings(bastion)), "the node warns of it");
+    expect((await probe(bastion, "/readyz"))[1].status).toBe("ready");
+  } finally {
+    await redis.cli("config", "set", "maxmemory-policy", "noeviction");
+  }
+});
+
 it("a node starts without its Redis, is in service, and says what is wrong", async () => {
   await using bastion = await node("web1", "redis://127.0.0.1:1");
   expect(await probe(bastion, "/readyz")).toEqual([200, { status: "degraded", bus: "down" }]);
