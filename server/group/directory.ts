@@ -274,13 +274,14 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       if (node.heard) {
         await node.ready;
         const info = node.peer.find(id);
-        if (info !== undefined) return { kind: "there", info };
+        if (info !== undefined && node.peer.reach === "live") return { kind: "there", info };
       }
       const found = await reader.session(holder, id);
       if (found === "none") return { kind: "none" };
       if (found === "lapsed") return { kind: "lapsed", info: node.peer.find(id) };
       node.peer.address = found.address;
-      return { kind: "there", info: found.info };
+      const unheard = node.heard && node.peer.reach !== "live";
+      return { kind: "there", info: unheard ? { ...found.info, unreachable: true } : found.info };
     },
     async askAll() {
       if (followers > 0) return known();
