@@ -45,7 +45,7 @@ export class FarChannel {
   #early: Uint8Array[] | undefined = [];
   #fromCount = 0;
   /** Something may be missing: after an interruption, or what a client that came back had not seen. */
-  #doubt: "interrupted" | "resumed" | undefined;
+  #doubt: { readonly interrupted: boolean } | undefined;
   /** Something is missing, and is counted. */
   #gap = false;
   #recovering = false;
@@ -94,7 +94,7 @@ export class FarChannel {
     const resumed = from?.epoch === info.epoch && answer.position?.offset === BigInt(from.offset);
     if (resumed) {
       this.#order.begin(from.offset);
-      this.#doubt = "resumed";
+      this.#doubt = { interrupted: false };
     }
     return { info: infoOf(answer.session), resumed };
   }
@@ -114,7 +114,7 @@ export class FarChannel {
 
   /** Any number of messages may be missing. */
   missed(): void {
-    this.#doubt = "interrupted";
+    this.#doubt = { interrupted: true };
     this.recover();
   }
 
@@ -163,8 +163,11 @@ export class FarChannel {
   }
 
   #takeScreen(frame: KeyFrame, moved: boolean): void {
-    if (moved && (this.#order.lacking || this.#doubt)) this.#needs.meter.resumed("key-frame");
-    if (moved) this.#doubt = undefined;
+    if (moved) {
+      if (this.#doubt?.interrupted === true) this.#countGap("interrupted");
+      this.#closeGap("key-frame");
+      this.#doubt = undefined;
+    }
     this.#needs.screen(frame, moved);
     this.#changed?.();
   }
@@ -208,9 +211,10 @@ export class FarChannel {
       const opened = sealer.open(place, bytes);
       if (opened !== undefined) this.#takeFrame(opened);
     }
-    if (doubt === "interrupted" && this.#order.next !== before) this.#countGap("interrupted");
+    if (doubt?.interrupted === true && this.#order.next !== before) this.#countGap("interrupted");
     if (frames.length > 0) {
-      this.#doubt = undefined;
+      // Unless there was a further interruption meanwhile.
+      if (this.#doubt === doubt) this.#doubt = undefined;
       if (!this.#order.lacking) this.#closeGap("ring");
     }
     if (frames.length === 0) await this.#newsWithin(2 * timing.keyFrameMs);
