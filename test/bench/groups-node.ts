@@ -127,7 +127,7 @@ process.once("message", async (setup: NodeSetup) => {
       for (let turn = 0; ; turn += 1) {
         const dueMs = startMs + (turn * everyMs) / ids.length;
         if (dueMs >= end) break;
-        if (dueMs > nowMs() + 1) await sleep(dueMs - nowMs());
+        if (dueMs > nowMs() + 1) await sleep(Math.max(0, dueMs - nowMs()));
         else if (turn % 64 === 0) await sleep(0);
         const one = ptys.get(ids[turn % ids.length] ?? "");
         if (one === undefined) continue;

@@ -73,8 +73,7 @@ describe("whatever the bus does", () => {
     const deaf = async (text: string) => {
       far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
       await print(text);
-      await until(() => session.info.outputBytes === all().length, "it was printed");
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => holder.relay.ticks().some(({ offset }) => offset === all().length), "it was published");
       far.bus.hearing = (_on, _message, deliver) => deliver();
       far.bus.interrupted();
       await shown(view);
