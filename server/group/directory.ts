@@ -35,7 +35,7 @@ export interface Directory extends AsyncDisposable {
   reachOf(node: NodeId): Reach;
   /** Where clients reach it; empty when they cannot, or it is not known. */
   addressOf(node: NodeId): string;
-  /** Calls when it is known for certain that a node is gone. */
+  /** Calls when it is known for certain that a node is gone, after the ends of its sessions were told. */
   onOver(listener: (node: NodeId) => void): Disposable;
   /** Calls for each sign of life. */
   onSign(listener: (node: NodeId, ticks: readonly Tick[]) => void): Disposable;
@@ -50,7 +50,7 @@ export interface Directory extends AsyncDisposable {
 }
 
 export interface DirectoryNeeds
-  extends Omit<OtherNodeNeeds, "reader" | "life" | "tell" | "reached" | "signed" | "over"> {
+  extends Omit<OtherNodeNeeds, "reader" | "life" | "tell" | "reached" | "signed" | "over" | "gone"> {
   readonly own: OwnList;
   readonly self: NodeId;
 }
@@ -87,12 +87,11 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       for (const listener of set) listener(...args);
     };
   const told = {
-    ...{ tell: each(listeners), reached: each(reaches), signed: each(signs) },
+    ...{ tell: each(listeners), reached: each(reaches), signed: each(signs), gone: each(overs) },
     over(node: OtherNode) {
       nodes.delete(node.peer.id);
       followed.delete(node.peer.id);
       stopHearing(node);
-      each(overs)(node.peer.id);
     },
   };
 

@@ -1,6 +1,6 @@
 /** What a session's channel carries, as bytes and back: output, key frames in pieces, words. No seal, no order. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type FrameKey, FrameKeySchema, type FrameWord, FrameWordSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
+import { FrameKeySchema, type FrameWord, FrameWordSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { CommandWord, KeyFrame, Notice, SessionEvent, SessionId, TermSize } from "../events.ts";
 import { commandToWire, endedToWire, viewItemToWire } from "../rpc/wire.ts";
 import { attachedOf, commandOf, endedOf, noticeOf, sizeOf } from "./from-wire.ts";
@@ -107,6 +107,51 @@ function wordToWire(
   return wire;
 }
 
+/** A frame on its way, and which part of the output it is; both offsets are the same for a word. */
+export interface Outgoing extends Plain {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Small pieces of output as few frames, with the words between them in their places. `size`: before the first of them. */
+export function framesOf(
+  items: readonly (Output | Word)[],
+  {
+    epoch,
+    sessionId,
+    offset,
+    size: before,
+  }: { epoch: string; sessionId: SessionId; offset: number; size: TermSize | undefined },
+): Outgoing[] {
+  const frames: Outgoing[] = [];
+  let [at, atMs, size, parts, bytes] = [offset, 0, before, [] as Uint8Array[], 0];
+  const close = () => {
+    if (parts.length === 0) return;
+    frames.push({ ...dataFrame({ epoch, offset: at, atMs, size }, parts), from: at, to: at + bytes });
+    [at, parts, bytes] = [at + bytes, [], 0];
+  };
+  for (const item of items) {
+    if ("atMs" in item) atMs = item.atMs;
+    if (item.kind === "output") {
+      if (item.bytes.length === 0) parts.push(item.bytes);
+      for (let cut = 0; cut < item.bytes.length; ) {
+        if (bytes === maxFrameBytes) close();
+        if (bytes === 0) at = item.offset + cut;
+        const part = item.bytes.subarray(cut, cut + maxFrameBytes - bytes);
+        parts.push(part);
+        bytes += part.length;
+        cut += part.length;
+      }
+      continue;
+    }
+    close();
+    frames.push({ ...wordFrame({ epoch, offset: at, atMs, size }, sessionId, item), from: at, to: at });
+    if (item.kind === "resize") size = item.size;
+  }
+  close();
+  return frames;
+}
+
 /** Undefined for nonsense: sealed by one of us, it is of a version that we do not know. */
 export function frameOf(kind: number, flagBits: number, plain: Uint8Array): Frame | undefined {
   const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
@@ -157,51 +202,8 @@ function wordFromWire({ word }: FrameWord): Word | undefined {
   }
 }
 
-/** Puts the pieces of key frames together. Pieces that come out of turn are dropped: another key frame will follow. */
-export class KeyPieces {
-  #key: FrameKey | undefined;
-  #epoch = "";
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
-
-  /** The key frame that this piece completes. */
-  add(piece: Frame & { kind: "key-piece" }): KeyFrame | undefined {
-    if (piece.index === 0) this.#begin(piece);
-    else if (this.#isNext(piece)) this.#push(piece.bytes);
-    else this.#key = undefined;
-    const key = this.#key;
-    if (key === undefined || piece.more) return undefined;
-    this.#key = undefined;
-    const bytes = this.#parts.length === 1 ? (this.#parts[0] as Uint8Array) : Buffer.concat(this.#parts);
-    this.#parts = [];
-    if (bytes.length !== key.length) return undefined;
-    return {
-      ...{ kind: "key-frame", offset: piece.offset, atMs: Number(key.atMs), size: sizeOf(key.size), bytes },
-      ...{ skippedBytes: 0, approximate: key.approximate },
-    };
-  }
-
-  #begin({ epoch, bytes }: Frame & { kind: "key-piece" }): void {
-    const end = 1 + (bytes[0] ?? 0);
-    this.#key = parsed(() => fromBinary(FrameKeySchema, bytes.subarray(1, end)));
-    this.#epoch = epoch;
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#push(bytes.subarray(end));
-  }
-
-  #isNext({ epoch, offset, index }: Frame & { kind: "key-piece" }): boolean {
-    return this.#key?.offset === BigInt(offset) && this.#epoch === epoch && this.#parts.length === index;
-  }
-
-  #push(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
-    this.#bytes += bytes.length;
-    if (this.#bytes > (this.#key?.length ?? 0)) this.#key = undefined;
-  }
-}
-
-function parsed<T>(parse: () => T): T | undefined {
+/** Undefined when it throws. */
+export function parsed<T>(parse: () => T): T | undefined {
   try {
     return parse();
   } catch {

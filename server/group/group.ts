@@ -1,21 +1,24 @@
 /** This node's part in a group: what it says of its own sessions, what it knows of others', and how both are reached. */
 
 import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
-import { BartizanFault } from "../errors.ts";
+import type { View } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
+import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import { createDeadMarkers, openRuns } from "./dead-markers.ts";
-import { openDirectory } from "./directory.ts";
+import { type Hearing, openDirectory } from "./directory.ts";
 import { createGroupSessions } from "./group-sessions.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
 import type { GroupMeter } from "./meter.ts";
+import { openMirrors } from "./mirror.ts";
 import { type Names, type NodeId, nodeNameOf } from "./names.ts";
 import { createOrderTaker, type OrderTaker } from "./order-taker.ts";
 import { createOrders } from "./orders.ts";
 import { type OwnList, openOwnList } from "./own-list.ts";
+import { openRelay, type Relay } from "./relay.ts";
 import { createRollCall } from "./roll-call.ts";
 import { createSealer, kinds } from "./seal.ts";
 import { createSealed } from "./sealed.ts";
@@ -81,7 +84,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     openOwnList({
       ...{ bus, names, sealed, tombstones, self, registry, clock, log, meter, timing },
       ...{ node: nodeNameOf(self), address: needs.address, version: needs.version },
-      ticks: () => [],
+      ticks: () => relay.ticks(),
       orderOf: (info) => taker.orderOf(info),
     }),
   );
@@ -92,6 +95,21 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const directory = opening.use(
     openDirectory({ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing }),
   );
+  const watching = { bus, sealer, inbox, names, clock, log, meter };
+  const relay: Relay = opening.use(openRelay({ ...watching, registry }));
+  const mirrors = opening.use(openMirrors(watching));
+  for (const listening of [
+    directory.onSign(mirrors.tick),
+    directory.onReach(mirrors.holderReach),
+    directory.onChange((info) => {
+      if (info.state === "ended") mirrors.ended(info);
+    }),
+    directory.onOver((node) => {
+      mirrors.gone(node);
+      relay.gone(node);
+    }),
+  ])
+    opening.use(listening);
   const { strictMs } = needs;
   const orders = opening.use(
     createOrders({ bus, names, sealed, inbox, directory, tombstones, dead, strictMs, clock, log, meter, timing }),
@@ -154,9 +172,8 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
 
   const sessions = createGroupSessions({
     ...{ self, registry, directory, tombstones, dead, orders, taker },
-    watch: async () => {
-      throw new BartizanFault("not-here", "This session is on another node.");
-    },
+    watch: (info, holder, who, options, signal) =>
+      heardWhile(directory.hear(holder), mirrors.attach(info, holder, who, options, signal), signal),
   });
   const held = opening.move();
   return {
@@ -180,4 +197,29 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
       await held.disposeAsync();
     },
   };
+}
+
+/** The holder is listened to for as long as the attachment lasts. */
+async function heardWhile(hearing: Hearing, attaching: Promise<Attachment>, signal: AbortSignal): Promise<Attachment> {
+  const end = () => {
+    signal.removeEventListener("abort", end);
+    hearing[Symbol.dispose]();
+  };
+  try {
+    const attachment = await attaching;
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    return { ...attachment, view: viewThen(attachment.view, end) };
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+async function* viewThen(view: View, end: () => void): View {
+  try {
+    yield* view;
+  } finally {
+    end();
+  }
 }

@@ -3,7 +3,7 @@
  * Says what it learns to its directory; concludes only what it is asked to look at.
  */
 import { ListMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
-import type { Reach, SessionInfo } from "../events.ts";
+import type { Reach, SessionId, SessionInfo } from "../events.ts";
 import { type Clock, pause } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
@@ -20,7 +20,7 @@ import type { Tombstones } from "./tombstones.ts";
 
 /** Where a watched session stands. */
 export interface Tick {
-  readonly sessionId: string;
+  readonly sessionId: SessionId;
   readonly offset: number;
 }
 
@@ -42,8 +42,9 @@ export interface OtherNodeNeeds {
   readonly tell: (info: SessionInfo) => void;
   readonly reached: (node: NodeId, reach: Reach, text: string) => void;
   readonly signed: (node: NodeId, ticks: readonly Tick[]) => void;
-  /** It is gone for certain. Called once; what ended with it is told after. */
+  /** It is gone for certain, or forgotten. Called once; what ended with it is told after, then `gone`. */
   readonly over: (node: OtherNode) => void;
+  readonly gone: (node: NodeId) => void;
 }
 
 /** How a session ended whose node is gone. */
@@ -160,6 +161,7 @@ export class OtherNode {
     this.#over = true;
     this.#needs.over(this);
     for (const info of this.peer.empty()) this.#needs.tell(await this.#endOf(info, reason));
+    this.#needs.gone(this.peer.id);
   }
 
   /** How a session ended that is on no list any more. */
@@ -201,7 +203,10 @@ export class OtherNode {
     if (heard.kind === "changed") for (const info of [...heard.changed, ...heard.ended]) tell(info);
     if (heard.kind === "hole") void this.read();
     this.setReach("live");
-    const ticks = message.ticks.map(({ sessionId, offset }) => ({ sessionId, offset: Number(offset) }));
+    const ticks = message.ticks.map(({ sessionId, offset }) => ({
+      sessionId: sessionId as SessionId,
+      offset: Number(offset),
+    }));
     this.#needs.signed(peer.id, ticks);
   }
 }

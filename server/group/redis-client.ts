@@ -88,7 +88,11 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     return Math.round(steady * (0.75 + randomInt(0, 500) / 1000));
   };
   const blame = (error: Error) => {
-    ailment = `Redis cannot be reached: ${error.message}.`;
+    // What a full server says is lost when it closes the connection in the same moment.
+    const atOnce = !ready && /^(EPIPE|ECONNRESET)$/.test((error as NodeJS.ErrnoException).code ?? "");
+    ailment = atOnce
+      ? `Redis closes connections at once (${error.message}): perhaps it has all the clients it takes (maxclients).`
+      : `Redis cannot be reached: ${error.message}.`;
   };
   const options = optionsOf(needs, blame);
   options.retryStrategy = () => {

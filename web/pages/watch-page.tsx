@@ -160,6 +160,8 @@ function Said({ state }: { state: ViewingState | undefined }) {
   const words = useWords();
   let text = "";
   if (state?.phase === "reconnecting") text = words.connection.lost;
+  else if (state?.phase === "live" && state.reach !== undefined)
+    text = state.reach === "stale" ? words.watch.staleHint : words.sessions.unheardHint;
   else if (state?.phase === "live" && state.reconnections > 0) text = words.watch.reconnected;
   return <VisuallyHidden role="status">{text}</VisuallyHidden>;
 }
