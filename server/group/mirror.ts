@@ -205,7 +205,8 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       reaches.delete(holder);
       const text = "The node that held this session has stopped, and its shells with it.";
       const fault = new BartizanFault("holder-unreachable", text, "Open a new session.");
-      for (const entry of [...entries.values()]) if (entry.holder === holder) entry.mirrored.fail(fault);
+      for (const { holder: its, mirrored } of [...entries.values()])
+        if (its === holder && !mirrored.ending) mirrored.fail(fault);
     },
 
     async [Symbol.asyncDispose]() {

@@ -160,6 +160,11 @@ export class Mirrored {
     this.#lastWord ??= this.#needs.clock.after(this.#needs.timing.againMs, () => this.#deliver(event, false));
   }
 
+  /** Its end is known, and about to be told. */
+  get ending(): boolean {
+    return this.#lastWord !== undefined;
+  }
+
   /** Every view ends with this fault. */
   fail(fault: BartizanFault): void {
     for (const seat of this.#seats.values()) seat.close(fault);
