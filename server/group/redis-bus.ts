@@ -26,7 +26,7 @@ export interface RedisBusNeeds {
 }
 
 export interface RedisBus extends GroupBus {
-  /** What about the Redis will make trouble later, each a sentence and what to do; empty until it was reached. */
+  /** Empty until the Redis was reached. */
   readonly warnings: readonly string[];
 }
 
