@@ -82,8 +82,13 @@ async function toPipe(
     } else if (event.kind === "ended") return event;
     else if (event.kind === "reconnecting" && event.attempt === 1) frame.tell("[connection lost; trying again]");
     else if (event.kind === "reconnected") frame.tell("[connected again]");
+    else if (event.kind === "reach") frame.tell(`[${reachWords(event)}]`);
   }
   return undefined;
+}
+
+function reachWords({ reach, text }: Extract<AttachmentEvent, { kind: "reach" }>): string {
+  return reach === "live" ? "the session's node is heard again" : printable(text) || "the session's node is not heard";
 }
 
 /** On the alternate screen, so that the window is afterwards as it was. */
@@ -163,6 +168,9 @@ async function onTerminal(
           break;
         case "reconnecting":
           state = "connection lost, trying again";
+          break;
+        case "reach":
+          state = event.reach === "live" ? "" : reachWords(event);
           break;
         case "ended":
           // Seen where a terminal has no alternate screen to leave.

@@ -3,8 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Links } from "./access/links.ts";
-import { PageTokens } from "./access/page-tokens.ts";
+import { createLoginMeter } from "./access/login-meter.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
@@ -14,23 +13,35 @@ import { type Config, isLoopback } from "./config.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
+import { createHealth } from "./front/health.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import type { GroupBus } from "./group/bus.ts";
+import { type Group, openGroup } from "./group/group.ts";
+import { readGroupKeys } from "./group/group-keys.ts";
+import { createGroupMeter } from "./group/meter.ts";
+import { createNames, createNodeId, type NodeId } from "./group/names.ts";
+import { openRedisBus } from "./group/redis-bus.ts";
+import { type Timing, timing } from "./group/timing.ts";
 import type { Log } from "./log.ts";
+import { openMetrics } from "./open-metrics.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
-import type { Disk } from "./recording/disk.ts";
+import { type Disk, realDisk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
 import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
+import type { GroupWord } from "./rpc/access-service.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { sessionsOf } from "./session/sessions.ts";
+import { createSignIn } from "./sign-in.ts";
 import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
@@ -49,6 +60,8 @@ export interface BastionOptions {
   readonly recording?: false;
   /** Where recordings are written, for tests of sick disks. */
   readonly disk?: Disk;
+  /** Joins this node to others by this bus instead of the config's Redis; for tests. The bus is given over. */
+  readonly join?: { readonly bus: GroupBus; readonly keys: readonly Buffer[]; readonly timing?: Partial<Timing> };
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -57,6 +70,8 @@ export interface Bastion extends AsyncDisposable {
   /** Base URL for clients on this machine. */
   readonly url: string;
   readonly port: number;
+  /** Where the figures are read; undefined: nowhere. */
+  readonly metricsUrl: string | undefined;
   /** The local token: every role. */
   readonly token: string;
   readonly nativeCrypto: NativeCrypto;
@@ -102,8 +117,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const token = await localToken(config.tokenFile);
   const entries = tokenEntries(config, token);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
-  const links = new Links(clock);
-  const pageTokens = new PageTokens(clock);
+  const keys = options.join?.keys ?? (config.group.keyFile === undefined ? [] : readGroupKeys(config.group.keyFile));
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
@@ -133,8 +147,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       },
     }),
   );
+  const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
   const registry = new Registry({
-    ...{ clock, log, node: config.node },
+    ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
@@ -162,6 +177,12 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       after: recordings.reconciled,
     }),
   );
+  const logins = createLoginMeter();
+  const rolesOf = (name: string) => entries.find(({ caller }) => caller.name === name)?.caller.roles;
+  const group = self === undefined ? undefined : opening.use(await joinGroup(options, self, keys, registry, clock));
+  const signIn = opening.use(createSignIn({ clock, log, keys, rolesOf, group }));
+  const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
+  const groupState = () => group?.state() ?? alone;
   const shutdown = new AbortController();
   const {
     router,
@@ -173,8 +194,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       watchersVisible: config.watching.visible,
     },
-    ...{ links, pageTokens },
-    callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
+    ...{ signIn, logins, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
+    callerOf: (given, call) => callerOf(entries, given) ?? signIn.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
     watchersVisible: config.watching.visible,
@@ -183,10 +204,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names } = config.listen;
-  const pages = {
-    "/healthz": () => ({ status: 200, body: "ok\n" }),
-    "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
-  };
+  const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
@@ -198,7 +216,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound);
+        const guard = createHostGuard([...known, ...names], bound, placesOf(config));
         return {
           request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
@@ -208,6 +226,17 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       log,
     ),
   );
+  const disk = options.disk ?? realDisk;
+  const metrics =
+    config.metrics &&
+    opening.use(
+      await openMetrics(config.metrics.listen, log, {
+        ...{ version: version(), node: config.node, nativeCrypto: nativeCrypto.available, clock, logins },
+        ...{ sessions: registry, connections: front.connections, freeBytes: () => disk.freeBytes(folder) },
+        reserveBytes: config.recording.reserveBytes,
+        group,
+      }),
+    );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
@@ -216,16 +245,42 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
-  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
+  const own = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
+  const linkUrl = (code: string) => `${config.group.url ?? own()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    metricsUrl: metrics?.url,
+    createLink: () => linkUrl(signIn.createLink(localUser).code),
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
     drain: (signal) => registry.drain(signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** Where clients reach this node by another address than its own. */
+function placesOf({ group: { url, address } }: Config): string[] {
+  return [url, address].filter((place) => place !== undefined);
+}
+
+async function joinGroup(
+  { config, log, join: joined }: BastionOptions,
+  self: NodeId,
+  keys: readonly Buffer[],
+  registry: Registry,
+  clock: Clock,
+): Promise<Group> {
+  const meter = createGroupMeter(clock);
+  const { redis, group } = config;
+  const bus = joined?.bus ?? (redis && (await openRedisBus({ config: redis, name: self, clock, log, meter })));
+  if (bus === undefined) throw new Error("a group needs a bus");
+  return await openGroup({
+    ...{ bus, keys, self, names: createNames(redis?.prefix ?? "bz"), registry, clock, log, meter },
+    ...{ address: group.address ?? "", version: version(), dataFolder: config.data },
+    strictMs: group.strictSeconds === undefined ? undefined : group.strictSeconds * 1000,
+    timing: { ...timing, ...joined?.timing },
+  });
 }
 
 function tokenEntries(config: Config, token: string): TokenEntry[] {

@@ -6,6 +6,7 @@ import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { roleNames } from "./access/policy.ts";
 import { fileProblems } from "./config-files.ts";
+import { completeGroup, completeRedis, groupSchema, metricsSchema, redisSchema } from "./config-group.ts";
 import { BartizanFault } from "./errors.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
@@ -51,7 +52,7 @@ function refuseDoubles<T>(what: string, of: (entry: T) => string, key: string) {
   };
 }
 
-const fileSchema = z.strictObject({
+const wholeFile = z.strictObject({
   listen: z
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
@@ -111,6 +112,19 @@ const fileSchema = z.strictObject({
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
   maxSessionsPerPrincipal: z.number().int().min(1).max(100_000).default(250),
   log: z.enum(["silent", "error", "warn", "info", "debug"]).default("info"),
+  /** What joins several nodes; without it this node is alone. */
+  redis: redisSchema.optional(),
+  group: groupSchema.prefault({}),
+  metrics: metricsSchema.optional(),
+});
+
+const fileSchema = wholeFile.superRefine(({ redis, group }, context) => {
+  if (redis !== undefined && group.keyFile === undefined)
+    context.addIssue({
+      code: "custom",
+      path: ["group", "keyFile"],
+      message: "nodes with a redis need the group's key",
+    });
 });
 
 type FileConfig = z.output<typeof fileSchema>;
@@ -233,6 +247,8 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     user: username,
     home,
     agentSocket: environment.SSH_AUTH_SOCK || undefined,
+    ...(file.redis === undefined ? {} : { redis: completeRedis(file.redis, from) }),
+    group: completeGroup(file.group, from),
     tokenFile: join(data, "token"),
   };
 }

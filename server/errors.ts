@@ -38,10 +38,13 @@ export class BartizanFault extends Error {
   override readonly name = "BartizanFault";
   readonly word: FaultWord;
   readonly hint: string;
-  constructor(word: FaultWord, message: string, hint = "", cause?: unknown) {
+  /** With "not-here": where to go instead. */
+  readonly address: string;
+  constructor(word: FaultWord, message: string, hint = "", cause?: unknown, address = "") {
     super(message, cause === undefined ? undefined : { cause });
     this.word = word;
     this.hint = hint;
+    this.address = address;
   }
 }
 

@@ -122,7 +122,18 @@ export interface CommandWord {
   readonly command: CommandSeen;
 }
 
-export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong | CommandWord;
+/** Whether the node that holds a session can be heard: this node may be cut off ("stale"), or the holder ("unreachable"). */
+export type Reach = "live" | "stale" | "unreachable";
+
+/** To watchers of a session on another node: how far its holder can be heard has changed. */
+export interface ReachWord {
+  readonly kind: "reach";
+  readonly reach: Reach;
+  /** A line for people. */
+  readonly text: string;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong | CommandWord | ReachWord;
 
 /** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
 export type View = AsyncIterable<ViewItem>;
@@ -135,6 +146,8 @@ export interface SessionInfo {
   readonly epoch: string;
   readonly target: string;
   readonly targetUser: string;
+  /** The target's, when the session was opened. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly operator: Principal;
   readonly node: string;
   /** Wall clock, ms. */
@@ -147,5 +160,7 @@ export interface SessionInfo {
   /** True while everything shown is also recorded. */
   readonly recorded: boolean;
   readonly recordingId?: RecordingId;
+  /** Its holder gives no sign of life: all this is the last that was known. */
+  readonly unreachable?: boolean;
   readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };
 }

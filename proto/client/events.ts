@@ -3,7 +3,7 @@
 import type { TypedCommand } from "../gen/bartizan/v1/command_pb.ts";
 import type { ReplayResponse } from "../gen/bartizan/v1/recording_pb.ts";
 import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
-import { ClosedReason, type Ended, NoticeKind, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
+import { ClosedReason, type Ended, NoticeKind, Reach, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
 import type { CallFault } from "./faults.ts";
 
 export interface Size {
@@ -69,6 +69,11 @@ export type ViewEvent =
       readonly text: string;
     }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
+  /**
+   * To watchers of a session on another node: "stale" and "unreachable" mean that what is shown is the last that was known
+   * ("stale": the server is cut off from the others; else the session's node cannot be heard). `text` is for people.
+   */
+  | { readonly kind: "reach"; readonly reach: "live" | "stale" | "unreachable"; readonly text: string }
   /** To watchers: a command was entered, or more is known of one: the same number replaces it. */
   | { readonly kind: "command"; readonly command: TypedCommand }
   | {
@@ -114,7 +119,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" }>;
+type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "reach" }>;
 
 /** One message of a Replay call; the state is its key frame. */
 export function fromReplay({
@@ -161,6 +166,8 @@ function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>
     }
     case "command":
       return { kind: "command", command: event.value };
+    case "reach":
+      return { kind: "reach", reach: reaches[event.value.reach] ?? "live", text: event.value.text };
     case undefined:
       return undefined;
   }
@@ -187,6 +194,11 @@ const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "record
   [NoticeKind.BANNER]: "banner",
   [NoticeKind.DRAINING]: "draining",
   [NoticeKind.RECORDING]: "recording",
+};
+
+const reaches: Record<number, "stale" | "unreachable"> = {
+  [Reach.STALE]: "stale",
+  [Reach.UNREACHABLE]: "unreachable",
 };
 
 const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {

@@ -5,9 +5,9 @@ import type { Caller } from "./policy.ts";
 import { digestOf } from "./tokens.ts";
 
 /** However much it is used. */
-const longestMs = 12 * 60 * 60 * 1000;
+export const longestMs = 12 * 60 * 60 * 1000;
 /** Without a call, and without an open stream. */
-const idleMs = 2 * 60 * 60 * 1000;
+export const idleMs = 2 * 60 * 60 * 1000;
 /** At the bound the one whose last use is longest ago is worth nothing any more. */
 const maxTokens = 1000;
 
@@ -15,6 +15,17 @@ export interface PageToken {
   readonly token: string;
   /** Wall clock, ms. */
   readonly expiresAtMs: number;
+}
+
+/** Gives pages their tokens, and knows them again. Kept in memory here; with a deployment's key see group-page-tokens. */
+export interface PageTokens {
+  /** A token with the caller's roles; it cannot make further links. */
+  issue(caller: Caller): PageToken;
+  /**
+   * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
+   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
+   */
+  callerOf(token: string, call: AbortSignal): Caller | undefined;
 }
 
 interface Entry {
@@ -25,7 +36,7 @@ interface Entry {
   open: number;
 }
 
-export class PageTokens {
+export class MemoryPageTokens implements PageTokens {
   readonly #clock: Clock;
   /** By digest; longest unused first. */
   readonly #entries = new Map<string, Entry>();
@@ -34,7 +45,7 @@ export class PageTokens {
     this.#clock = clock;
   }
 
-  /** A token of 256 random bits with the caller's roles; it cannot make further links. */
+  /** 256 random bits. */
   issue({ name, roles }: Caller): PageToken {
     const token = `btp_${randomBytes(32).toString("base64url")}`;
     const now = this.#clock.monotonicMs();
@@ -49,10 +60,6 @@ export class PageTokens {
     return { token, expiresAtMs: this.#clock.wallMs() + longestMs };
   }
 
-  /**
-   * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
-   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
-   */
   callerOf(token: string, call: AbortSignal): Caller | undefined {
     const key = keyOf(token);
     const entry = this.#entries.get(key);

@@ -9,13 +9,21 @@ export interface HostGuard {
   readonly ownOrigin: (value: string | undefined) => boolean;
 }
 
-/** `names`: host names without port; `port`: where the server listens. Host is compared in lower case. */
-export function createHostGuard(names: readonly string[], port: number): HostGuard {
+/**
+ * `names`: host names without port; `port`: where the server listens; `urls`: further places at which clients reach it, by a
+ * balancer for one. Host is compared in lower case.
+ */
+export function createHostGuard(names: readonly string[], port: number, urls: readonly string[] = []): HostGuard {
   const hosts = new Set<string>();
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
     hosts.add(`${host}:${port}`);
     if (port === 80 || port === 443) hosts.add(host);
+  }
+  for (const url of urls) {
+    const { host, hostname, protocol, port: given } = new URL(url);
+    hosts.add(host);
+    if (given === "") hosts.add(`${hostname}:${protocol === "https:" ? 443 : 80}`);
   }
   const ownOrigin = (value: string | undefined) => {
     if (value === undefined) return false;

@@ -4,6 +4,8 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { LiveSession } from "../session/live-session.ts";
+import type { Sessions } from "../session/sessions.ts";
 
 /** What each fault is on the wire; documented in docs/errors.md. */
 export const codeOf: Readonly<Record<FaultWord, Code>> = {
@@ -44,7 +46,7 @@ export function connectErrorFrom(error: unknown, log: Log): ConnectError {
   const fault = faultFrom(error);
   const logId = fault.word === "internal" ? randomBytes(6).toString("hex") : "";
   if (logId !== "") log.error({ err: fault.cause ?? fault, logId }, "internal fault");
-  const value = { word: fault.word, hint: fault.hint, logId };
+  const value = { word: fault.word, hint: fault.hint, logId, address: fault.address };
   const message = logId === "" ? fault.message : `${fault.message} (log id ${logId})`;
   return new ConnectError(message, codeOf[fault.word], undefined, [{ desc: FaultSchema, value }], fault);
 }
@@ -81,6 +83,13 @@ async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T
 /** The same answer for a session that is not there and one that is not yours. */
 export function noSuchSession(): BartizanFault {
   return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
+}
+
+/** Throws as `noSuchSession`, also for one that has ended, and `holder-unreachable` when nothing is known of it. */
+export async function liveSession(sessions: Sessions, id: string): Promise<LiveSession> {
+  const found = await sessions.find(id);
+  if (found.kind === "live") return found.session;
+  throw found.kind === "unknown" ? found.fault : noSuchSession();
 }
 
 /** As `noSuchSession`, for recordings. */

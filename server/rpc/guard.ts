@@ -27,13 +27,13 @@ export function assertEveryMethodHasARow(requestPaths: readonly string[]): void 
 /** Who a token stands for; `call` is the signal of the call that brought it. */
 export type CallerOf = (token: string, call: AbortSignal) => Caller | undefined;
 
-/** The `requestGate` of every handler. */
-export function createGuard(callerOf: CallerOf, log: Log) {
+/** The `requestGate` of every handler. `refused` is told of each call without a token that is worth something. */
+export function createGuard(callerOf: CallerOf, log: Log, refused: () => void = () => {}) {
   return (context: HandlerContext): void => {
     try {
       const action = policyTable[`${context.service.typeName}/${context.method.name}`];
       if (action === anyone) return;
-      const caller = authenticated(context, callerOf);
+      const caller = authenticated(context, callerOf, refused);
       context.values.get(peerKey)?.authenticated();
       if (action === undefined || !mayEver(caller, action))
         throw new BartizanFault("forbidden", "You may not do this.", "Ask an admin for the role that may.");
@@ -51,15 +51,15 @@ export function callerOfCall(context: HandlerContext): Caller {
   return caller;
 }
 
-function authenticated(context: HandlerContext, callerOf: CallerOf): Caller {
+function authenticated(context: HandlerContext, callerOf: CallerOf, refused: () => void): Caller {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const caller = token === undefined ? undefined : callerOf(token, context.signal);
-  if (caller === undefined)
-    throw new BartizanFault(
-      "unauthenticated",
-      token === undefined ? "This call needs a token." : "This token is not known here.",
-      "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
-    );
-  return caller;
+  if (caller !== undefined) return caller;
+  refused();
+  throw new BartizanFault(
+    "unauthenticated",
+    token === undefined ? "This call needs a token." : "This token is not known here.",
+    "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
+  );
 }

@@ -4,14 +4,14 @@ import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
-import type { Links } from "../access/links.ts";
-import type { PageTokens } from "../access/page-tokens.ts";
+import type { LoginMeter } from "../access/login-meter.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Target } from "../target/target.ts";
-import { createAccessService } from "./access-service.ts";
+import { createAccessService, type GroupWord, type PageDoor } from "./access-service.ts";
 import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CallerOf, createGuard } from "./guard.ts";
@@ -23,14 +23,18 @@ import { createTargetService } from "./target-service.ts";
 
 export interface RoutesNeeds {
   readonly registry: Registry;
+  /** Those of this node and of all that it is joined to. */
+  readonly sessions: Sessions;
   readonly recordings: RecordingServiceNeeds;
   readonly commands: CommandStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
   readonly callerOf: CallerOf;
-  readonly links: Links;
-  readonly pageTokens: PageTokens;
+  readonly signIn: PageDoor;
+  readonly logins: LoginMeter;
+  /** What joins this node to others. */
+  readonly group: () => GroupWord;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
@@ -56,7 +60,7 @@ export const maxMessageBytes = 256 * 1024;
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
   const { registry, clock, log, targets, callerOf, graceMs, watchersVisible, shutdown } = needs;
-  const guard = createGuard(callerOf, log);
+  const guard = createGuard(callerOf, log, () => needs.logins.tokenRefused());
   const router = createConnectRouter({
     // Compression costs 12 to 17 times the CPU on terminal frames.
     acceptCompression: [],
@@ -67,8 +71,10 @@ export function createRoutes(needs: RoutesNeeds): Routes {
     interceptors: [errorInterceptor(log)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
-  const kicks = new Kicks(registry, clock, log);
-  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
+  const kicks = new Kicks(needs.sessions, clock, log);
+  const sessions = createSessionService({
+    ...{ registry, sessions: needs.sessions, findTarget, graceMs, kicks, watchersVisible },
+  });
   router.service(SessionService, sessions);
   const recordings = createRecordingService(needs.recordings);
   router.service(RecordingService, recordings);

@@ -12,14 +12,22 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { type Caller, may } from "../access/policy.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
-import type { Registry } from "../session/registry.ts";
-import { noSuchSession } from "./errors.ts";
+import type { LiveList } from "../session/sessions.ts";
+import { liveSession, noSuchSession } from "./errors.ts";
 import { callerOfCall } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
 import { type Sight, sightOf } from "./watching.ts";
-import { commandToWire, endedToWire, infoToWire, keyFrameToWire, positionFromWire, viewItemToWire } from "./wire.ts";
+import {
+  commandToWire,
+  endedToWire,
+  infoToWire,
+  keyFrameToWire,
+  positionFromWire,
+  viewItemToWire,
+  wireReach,
+} from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
@@ -34,15 +42,15 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks } = needs;
+  const { sessions, kicks } = needs;
   const sightFor = (caller: Caller) => sightOf(caller, needs.watchersVisible);
   return {
     shell: (requests, context) => shell(requests, context, needs),
 
     async *watch(request, context) {
       const caller = callerOfCall(context);
-      const session = registry.find(request.sessionId);
-      if (session === undefined || !may(caller, "watch", session.info)) throw noSuchSession();
+      const session = await liveSession(sessions, request.sessionId);
+      if (!may(caller, "watch", session.info)) throw noSuchSession();
       const from = positionFromWire(request.from);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
       const { info, self, start, resumed, view } = attachment;
@@ -62,20 +70,23 @@ export function createSessionService(
         outcome: wireOutcome[result.outcome],
         tookMs,
         watchersTold: sightFor(caller).whole ? result.watchersTold : 0,
+        orderLeft: result.orderLeft ?? false,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
       });
     },
 
-    listSessions(request, context) {
+    async listSessions(request, context) {
       const caller = callerOfCall(context);
-      const ended = request.includeEnded ? registry.listEnded() : [];
+      const live = await sessions.list();
+      const ended = request.includeEnded ? sessions.listEnded() : [];
       const sight = sightFor(caller);
-      return { sessions: seen(caller, [...registry.list(), ...ended]).map((info) => infoToWire(sight.info(info))) };
+      return { sessions: seen(caller, [...live, ...ended]).map((info) => infoToWire(sight.info(info))) };
     },
 
     async *watchSessions(_request, context) {
       const caller = callerOfCall(context);
-      yield* liveList(registry, (info) => may(caller, "see", info), sightFor(caller), context.signal);
+      await using list = await sessions.follow(context.signal);
+      yield* liveList(list, (info) => may(caller, "see", info), sightFor(caller), context.signal);
     },
   };
 }
@@ -111,7 +122,9 @@ async function* watched(
       const event =
         item.kind === "command"
           ? { case: "command" as const, value: commandToWire(sessionId, item.command) }
-          : viewItemToWire(item);
+          : item.kind === "reach"
+            ? { case: "reach" as const, value: { reach: wireReach[item.reach], text: item.text } }
+            : viewItemToWire(item);
       yield create(WatchResponseSchema, { event });
     }
     first = false;
@@ -119,8 +132,8 @@ async function* watched(
 }
 
 /** What a person would see of a change: for who must not notice the rest. Output moves its count once a second. */
-function gist({ state, size, attachments, outputBytes }: SessionInfo): string {
-  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes]);
+function gist({ state, size, attachments, outputBytes, unreachable }: SessionInfo): string {
+  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes, unreachable]);
 }
 
 /** News of more sessions than this are not kept for one reader. */
@@ -128,7 +141,7 @@ const maxNews = 1000;
 
 /** The newest news of each session; a slow reader misses steps in between, never the last one. */
 async function* liveList(
-  registry: Registry,
+  list: LiveList,
   visible: (info: SessionInfo) => boolean,
   sight: Sight,
   signal: AbortSignal,
@@ -138,7 +151,7 @@ async function* liveList(
   const told = new Map<SessionId, string>();
   let wake: (() => void) | undefined;
   const rouse = () => wake?.();
-  using _subscription = registry.onChange((whole) => {
+  using _subscription = list.onChange((whole) => {
     if (!visible(whole)) return;
     const info = sight.info(whole);
     // That something has changed of which he sees nothing would tell him that a hidden watcher came or went.
@@ -157,7 +170,7 @@ async function* liveList(
     signal.throwIfAborted();
     if (stale) {
       stale = false;
-      const seen = registry.list().filter(visible).map(sight.info);
+      const seen = list.list().filter(visible).map(sight.info);
       for (const info of seen) told.set(info.id, gist(info));
       const sessions = seen.map(infoToWire);
       yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });

@@ -13,8 +13,9 @@ import { BartizanFault } from "../errors.ts";
 import { linked } from "../flow/life.ts";
 import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Target } from "../target/target.ts";
-import { noSuchSession } from "./errors.ts";
+import { liveSession, noSuchSession } from "./errors.ts";
 import { callerOfCall } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
@@ -25,6 +26,7 @@ const maxInputBytes = 64 * 1024;
 
 export interface ShellNeeds {
   readonly registry: Registry;
+  readonly sessions: Sessions;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
   /** False: operators are not told who watches them. */
@@ -70,7 +72,7 @@ export async function* shell(
     },
   });
   for await (const item of view)
-    if (item.kind !== "command" && sight.tells(item)) yield response(shellItemToWire(item));
+    if (item.kind !== "command" && item.kind !== "reach" && sight.tells(item)) yield response(shellItemToWire(item));
 }
 
 function response(event: ShellEvent): ShellResponse {
@@ -88,13 +90,13 @@ async function openOrFind(
   caller: Caller,
   prompter: Prompter,
   signal: AbortSignal,
-  { registry, findTarget }: ShellNeeds,
+  { registry, sessions, findTarget }: ShellNeeds,
 ): Promise<Attachment> {
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
   if (start.shell.case === "reattach") {
-    const session = registry.find(start.shell.value.sessionId);
-    if (session === undefined || !may(caller, "reattach", session.info)) throw noSuchSession();
+    const session = await liveSession(sessions, start.shell.value.sessionId);
+    if (!may(caller, "reattach", session.info)) throw noSuchSession();
     const from = positionFromWire(start.shell.value.from);
     return await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
   }

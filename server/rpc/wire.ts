@@ -16,6 +16,7 @@ import {
   type ShellResponseSchema,
   type TermSize as TermSizeMessage,
   ClosedReason as WireClosedReason,
+  Reach as WireReach,
   Role as WireRole,
   SessionState as WireSessionState,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
@@ -32,6 +33,8 @@ import type {
   Notice,
   Pong,
   Position,
+  Reach,
+  ReachWord,
   SessionInfo,
   SessionState,
   TermSize,
@@ -107,6 +110,8 @@ export function infoToWire(info: SessionInfo): SessionInfoMessage {
     outputBytes: BigInt(info.outputBytes),
     recorded: info.recorded,
     recordingId: info.recordingId ?? "",
+    labels: { ...info.labels },
+    unreachable: info.unreachable ?? false,
     ...(info.ended === undefined ? {} : { ended: endedToWire(info.ended) }),
   });
 }
@@ -115,7 +120,7 @@ function toTheSecond(ms: number): Timestamp {
   return timestampFromMs(Math.floor(ms / 1000) * 1000);
 }
 
-function attachedToWire(attached: Attached): AttachmentMessage {
+export function attachedToWire(attached: Attached): AttachmentMessage {
   return create(AttachmentSchema, {
     id: attached.id,
     principal: { name: attached.who.name },
@@ -166,7 +171,7 @@ type SharedEvent = Extract<
 
 /** One item of an operator's view. */
 export function shellItemToWire(
-  item: Exclude<ViewItem, CommandWord>,
+  item: Exclude<ViewItem, CommandWord | ReachWord>,
 ): NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]> {
   if (item.kind === "input-taken") return { case: "inputTaken", value: { bytes: BigInt(item.bytes) } };
   if (item.kind !== "pong") return viewItemToWire(item);
@@ -175,7 +180,7 @@ export function shellItemToWire(
 }
 
 /** One item of a view as the oneof of either stream. */
-export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong | CommandWord>): SharedEvent {
+export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong | CommandWord | ReachWord>): SharedEvent {
   switch (item.kind) {
     case "output":
       return {
@@ -197,6 +202,12 @@ export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong | Comma
       return { case: "ended", value: endedToWire(item) };
   }
 }
+
+export const wireReach: Readonly<Record<Reach, WireReach>> = {
+  live: WireReach.LIVE,
+  stale: WireReach.STALE,
+  unreachable: WireReach.UNREACHABLE,
+};
 
 const wireConfidence: Readonly<Record<CommandConfidence, Confidence>> = {
   declared: Confidence.DECLARED,

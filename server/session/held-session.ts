@@ -14,12 +14,12 @@ import type {
   SessionId,
   SessionInfo,
   TermSize,
-  View,
 } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { RecordedSession, Recorder } from "../recording/recording.ts";
 import type { PtyChannel } from "../target/target.ts";
-import { Desk, type Seat, type Told } from "./desk.ts";
+import { Desk, type Seat } from "./desk.ts";
+import type { Ear, Overhearing, SeatElsewhere } from "./ear.ts";
 import { EndOrder } from "./hold.ts";
 import { InputLane } from "./input-lane.ts";
 import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
@@ -27,12 +27,11 @@ import { type Recorded, RecordedOrder } from "./recorded-order.ts";
 import { Ring } from "./ring.ts";
 import type { Screen } from "./screen.ts";
 import { createSeatKeyboard } from "./seat-keyboard.ts";
+import { answerPing, viewOf } from "./seat-view.ts";
+import { countTold, type Told } from "./told.ts";
 
-/** A kick waits this long for watchers to take the last word; then it answers with how many did. */
-const toldWithinMs = 1000;
 /** Told at once, unlike all else: what waits for the disk is what it is about. */
 const stalls = "The disk of the recordings is slow: output waits until it is recorded.";
-const pongGapMs = 250;
 
 export interface HeldSessionNeeds {
   readonly clock: Clock;
@@ -42,6 +41,7 @@ export interface HeldSessionNeeds {
   readonly node: string;
   readonly target: string;
   readonly targetUser: string;
+  readonly labels: Readonly<Record<string, string>>;
   readonly operator: Principal;
   readonly size: TermSize;
   /** How long the shell outlives its operator's connection. */
@@ -104,10 +104,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   }
 
   get info(): SessionInfo {
-    const { id, epoch, target, targetUser, operator, node } = this.#needs;
+    const { id, epoch, target, targetUser, labels, operator, node } = this.#needs;
     const state = this.#ended !== undefined ? "ended" : this.#desk.operator === undefined ? "detached" : "attached";
     return {
-      ...{ id, epoch, target, targetUser, operator, node, state },
+      ...{ id, epoch, target, targetUser, labels, operator, node, state },
       openedAtMs: this.#openedAtMs,
       activeAtMs: this.#activeAtMs,
       size: this.#size,
@@ -209,12 +209,13 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   /** Resolves when everybody who was there at the end was told, or left, or took more than a second. */
   async everybodyTold(): Promise<void> {
-    await this.#countTold(this.#told);
+    await countTold(this.#needs.clock, this.#told);
   }
 
   /** Ends the session for a reason of the bastion's own. */
-  close(why: ClosedReason): void {
-    if (!this.#sealing) this.#end({ kind: "closed", why }, why === "operator");
+  close(why: ClosedReason, detail?: string): void {
+    const cause: EndCause = { kind: "closed", why, ...(detail === undefined ? {} : { detail }) };
+    if (!this.#sealing) this.#end(cause, why === "operator");
   }
 
   /** A command was typed, or more is known of one: told to those who watch. */
@@ -246,21 +247,30 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       info: this.info,
       start: { epoch: this.#needs.epoch, offset: resumed ? from.offset : this.#offset },
       resumed,
-      view: this.#view(seat, signal, leave),
+      view: viewOf(seat, (isKeyFrame) => this.#desk.taken(seat, isKeyFrame), signal, leave),
       keyboard: role === "operator" ? this.#keyboardOf(seat) : undefined,
       acknowledge: (offset) => this.#desk.acknowledge(seat, offset),
-      ping: (id) => this.#answerPing(seat, id),
+      ping: (id) => answerPing(seat, id, this.#needs.clock.monotonicMs(), this.#pty),
     };
   }
 
-  #answerPing({ viewer, ping }: Seat, id: number): void {
-    const nowMs = this.#needs.clock.monotonicMs();
-    if (ping.waits || nowMs - ping.answeredAtMs < pongGapMs) return;
-    ping.waits = true;
-    ping.answeredAtMs = nowMs;
-    viewer.push({ kind: "pong", id, targetMs: this.#pty?.latencyMs?.() });
-    // Measured as a key would be: its echo is not held back to be merged either.
-    viewer.hurry();
+  /** Tells `ear` everything from now on, without a seat: the session is not slowed by it, and does not show it. */
+  overhear(ear: Ear): Overhearing {
+    const hearing = this.#desk.hear(ear);
+    const offset = () => this.#offset;
+    return {
+      get offset() {
+        return offset();
+      },
+      keyFrame: () => this.#needs.screen.keyFrame(),
+      since: (from) => this.#ring.since(from),
+      [Symbol.dispose]: () => hearing[Symbol.dispose](),
+    };
+  }
+
+  /** Somebody watches through another node: announced, recorded and listed as those here. Disposing: he left. */
+  sitElsewhere(seat: SeatElsewhere): Disposable {
+    return this.#desk.sitElsewhere(seat);
   }
 
   async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
@@ -268,48 +278,20 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (whom !== "everyone") return this.#kickOne(whom, cause);
     const first = this.#ended === undefined && !this.#sealing;
     if (first) this.#end(cause, true);
-    const told = first ? await this.#countTold(this.#told) : 0;
+    const told = first ? await countTold(this.#needs.clock, this.#told) : 0;
     await this.#closed.promise;
     return { outcome: first ? "ended" : "already-ended", watchersTold: told, ...this.#endedPart() };
   }
 
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
-    const seat = this.#desk.find(id);
-    if (seat === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
-    const watchersTold = await this.#countTold([{ role: seat.attached.role, told: this.#desk.dismiss(seat, cause) }]);
-    return { outcome: "ended", watchersTold };
+    const told = this.#desk.dismiss(id, cause);
+    if (told === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [told]) };
   }
 
   #endedPart(): Pick<KickResult, "ended"> {
     return this.#ended === undefined ? {} : { ended: this.#ended };
-  }
-
-  /** How many watchers took the last word, once everybody has, or the time is up. */
-  async #countTold(all: readonly Told[]): Promise<number> {
-    let watchers = 0;
-    const counted = async ({ role, told }: Told) => {
-      if ((await told) && role === "watcher") watchers += 1;
-    };
-    const limit = Promise.withResolvers<void>();
-    using _timer = this.#needs.clock.after(toldWithinMs, limit.resolve);
-    await Promise.race([Promise.all(all.map(counted)), limit.promise]);
-    return watchers;
-  }
-
-  async *#view(seat: Seat, signal: AbortSignal, leave: () => void): View {
-    try {
-      for (;;) {
-        const item = await seat.viewer.take();
-        if (item === undefined) return;
-        if (item.kind === "pong") seat.ping.waits = false;
-        yield item;
-        if (item.kind === "output" || item.kind === "key-frame") this.#desk.taken(seat, item.kind === "key-frame");
-      }
-    } finally {
-      signal.removeEventListener("abort", leave);
-      leave();
-    }
   }
 
   #keyboardOf(seat: Seat): Keyboard {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { OpenTap } from "../commands/command.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
-import type { CommandSeen, EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
+import type { ClosedReason, CommandSeen, EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { orAborted } from "../flow/life.ts";
 import type { Log } from "../log.ts";
@@ -10,7 +10,6 @@ import type { Recorders } from "../recording/recording.ts";
 import type { Ask, Dial, Target } from "../target/target.ts";
 import { HeldSession } from "./held-session.ts";
 import { hold } from "./hold.ts";
-import type { LiveSession } from "./live-session.ts";
 import type { Screen } from "./screen.ts";
 
 const endedKept = 200;
@@ -19,6 +18,8 @@ const activityMs = 1000;
 
 export interface RegistryNeeds {
   readonly node: string;
+  /** Session ids begin with it; by default the node's name. In a group it names this run of the node. */
+  readonly idPrefix?: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly dial: Dial;
@@ -88,7 +89,7 @@ export class Registry implements AsyncDisposable {
   }
 
   /** A live session, or undefined. */
-  find(id: string): LiveSession | undefined {
+  find(id: string): HeldSession | undefined {
     return this.#live.get(id as SessionId);
   }
 
@@ -137,6 +138,11 @@ export class Registry implements AsyncDisposable {
     while (this.#tasks.size > 0 && !signal.aborted) await orAborted(Promise.race(this.#tasks), signal).catch(() => {});
   }
 
+  /** Ends every live session for a reason of the bastion's own; `detail` is a line for people. */
+  closeAll(why: ClosedReason, detail: string): void {
+    for (const session of this.#live.values()) session.close(why, detail);
+  }
+
   /** Ends what still lives, and waits for it: at most 4 s a session, all at once. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#draining = true;
@@ -183,8 +189,8 @@ export class Registry implements AsyncDisposable {
   }
 
   #create({ target, who, size }: OpenRequest): HeldSession {
-    const { node, clock, graceMs, recorders } = this.#needs;
-    const id = `${node}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
+    const { node, idPrefix = node, clock, graceMs, recorders } = this.#needs;
+    const id = `${idPrefix}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
     const seen = (command: CommandSeen) => session.seen(command);
     const openedAtMs = clock.wallMs();
     const recordingId = () => session.info.recordingId;
@@ -197,6 +203,7 @@ export class Registry implements AsyncDisposable {
       screen: this.#needs.screen(size),
       target: target.name,
       targetUser: target.user,
+      labels: target.labels,
       operator: who,
       record: (info, recorded) => recorders?.create(info, target.labels, recorded),
       onChange: () => {

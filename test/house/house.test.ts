@@ -12,6 +12,9 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/sign-in.ts": { values: ["server/access/", "server/group/", "ground"] },
+  "server/metrics.ts": { values: ["ground"], types: ["server/access/", "server/group/"] },
+  "server/open-metrics.ts": { values: ["server/front/", "server/metrics.ts", "server/config-group.ts", "ground"] },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
@@ -37,14 +40,26 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/commands/": {
     values: ["server/commands/", "server/store/", "server/session/", "proto/client/csi-clamps.ts", "ground"],
   },
+  "server/group/": {
+    values: [
+      "server/group/",
+      "server/session/",
+      "server/config-group.ts",
+      "server/rpc/wire.ts",
+      "proto/gen/",
+      "ground",
+    ],
+    types: ["server/config"],
+  },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
   "server/config.ts": {
-    values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
+    values: ["server/access/policy.ts", "server/config-files.ts", "server/config-group.ts", "ground"],
     types: ["server/target/"],
   },
-  "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
+  "server/config-files.ts": { values: ["server/group/group-keys.ts", "ground"], types: ["server/config"] },
+  "server/config-group.ts": { values: ["ground"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },
   ground: { values: ["ground"] },
   "cli/": { values: ["cli/", "proto/", "package.json"] },
@@ -86,6 +101,10 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   },
   { what: /^node:(http|http2|https|tls)$/, within: inServer, files: [/^server\/front\//], types: "free" },
   { what: /^node:sqlite$/, within: product, files: [/^server\/store\/database\.ts$/] },
+  { what: /^ioredis$/, within: product, files: [/^server\/group\/redis-client\.ts$/] },
+  { what: /^prom-client$/, within: product, files: [/^server\/metrics\.ts$/] },
+  { what: /^(openid-client|jose)$/, within: product, files: [/^server\/access\/oidc\.ts$/] },
+  { what: /^rate-limiter-flexible$/, within: product, files: [/^server\/(access|front)\/throttle\.ts$/] },
   { what: /^yaml$/, within: product, files: [/^server\/config\.ts$/] },
   { what: /^pino$/, within: product, files: [/^server\/log\.ts$/], types: "free" },
   {

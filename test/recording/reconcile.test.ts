@@ -23,7 +23,7 @@ const log = createLog("silent");
 const signal = new AbortController().signal;
 const info: SessionInfo = {
   ...{ id: "test-1" as SessionId, epoch: "e1", target: "web1", targetUser: "deploy", operator: { name: "alice" } },
-  ...{ node: "test", state: "attached", openedAtMs: 1, activeAtMs: 1, size: { cols: 80, rows: 24 } },
+  ...{ node: "test", labels: {}, state: "attached", openedAtMs: 1, activeAtMs: 1, size: { cols: 80, rows: 24 } },
   ...{ attachments: [], outputBytes: 0, recorded: false },
 };
 const session: RecordedSession = {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/access.proto.
  */
 export const file_bartizan_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QifAoOV2hvQW1JUmVzcG9uc2USDAoEbmFtZRgBIAEoCRINCgVyb2xlcxgCIAMoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgDIAEoCRIMCgRub2RlGAQgASgJEhUKDW5hdGl2ZV9jcnlwdG8YBSABKAgSEAoIc2Vzc2lvbnMYBiABKA0iEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjMKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAky8AEKDUFjY2Vzc1NlcnZpY2USQQoGV2hvQW1JEhouYmFydGl6YW4udjEuV2hvQW1JUmVxdWVzdBobLmJhcnRpemFuLnYxLldob0FtSVJlc3BvbnNlEk0KCkNyZWF0ZUxpbmsSHi5iYXJ0aXphbi52MS5DcmVhdGVMaW5rUmVxdWVzdBofLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXNwb25zZRJNCgpSZWRlZW1Db2RlEh4uYmFydGl6YW4udjEuUmVkZWVtQ29kZVJlcXVlc3QaHy5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QipAEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkSFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDAoEbm9kZRgEIAEoCRIVCg1uYXRpdmVfY3J5cHRvGAUgASgIEhAKCHNlc3Npb25zGAYgASgNEiYKBWdyb3VwGAcgASgLMhcuYmFydGl6YW4udjEuR3JvdXBTdGF0ZSJWCgpHcm91cFN0YXRlEgsKA2J1cxgBIAEoCRIKCgJ1cBgCIAEoCBIOCgZyZWFzb24YAyABKAkSEAoId2FybmluZ3MYBCADKAkSDQoFbm9kZXMYBSADKAkiEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkQKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCTLwAQoNQWNjZXNzU2VydmljZRJBCgZXaG9BbUkSGi5iYXJ0aXphbi52MS5XaG9BbUlSZXF1ZXN0GhsuYmFydGl6YW4udjEuV2hvQW1JUmVzcG9uc2USTQoKQ3JlYXRlTGluaxIeLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXF1ZXN0Gh8uYmFydGl6YW4udjEuQ3JlYXRlTGlua1Jlc3BvbnNlEk0KClJlZGVlbUNvZGUSHi5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVxdWVzdBofLmJhcnRpemFuLnYxLlJlZGVlbUNvZGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Nothing to say.
@@ -78,6 +78,13 @@ export type WhoAmIResponse = Message<"bartizan.v1.WhoAmIResponse"> & {
    * @generated from field: uint32 sessions = 6;
    */
   sessions: number;
+
+  /**
+   * The other nodes and what joins them.
+   *
+   * @generated from field: bartizan.v1.GroupState group = 7;
+   */
+  group?: GroupState | undefined;
 };
 
 /**
@@ -86,6 +93,55 @@ export type WhoAmIResponse = Message<"bartizan.v1.WhoAmIResponse"> & {
  */
 export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_access, 1);
+
+/**
+ * How this node is joined to others.
+ *
+ * @generated from message bartizan.v1.GroupState
+ */
+export type GroupState = Message<"bartizan.v1.GroupState"> & {
+  /**
+   * What joins them: "memory" (there are no others), "redis", "redis-sentinel", "redis-cluster".
+   *
+   * @generated from field: string bus = 1;
+   */
+  bus: string;
+
+  /**
+   * Whether it works.
+   *
+   * @generated from field: bool up = 2;
+   */
+  up: boolean;
+
+  /**
+   * Why it does not; one line for people.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * What is not as it should be although it works; a line each.
+   *
+   * @generated from field: repeated string warnings = 4;
+   */
+  warnings: string[];
+
+  /**
+   * Names of the nodes that give signs of life, this one included.
+   *
+   * @generated from field: repeated string nodes = 5;
+   */
+  nodes: string[];
+};
+
+/**
+ * Describes the message bartizan.v1.GroupState.
+ * Use `create(GroupStateSchema)` to create a new message.
+ */
+export const GroupStateSchema: GenMessage<GroupState> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 2);
 
 /**
  * Nothing to say.
@@ -100,7 +156,7 @@ export type CreateLinkRequest = Message<"bartizan.v1.CreateLinkRequest"> & {
  * Use `create(CreateLinkRequestSchema)` to create a new message.
  */
 export const CreateLinkRequestSchema: GenMessage<CreateLinkRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 2);
+  messageDesc(file_bartizan_v1_access, 3);
 
 /**
  * A way into the page.
@@ -128,7 +184,7 @@ export type CreateLinkResponse = Message<"bartizan.v1.CreateLinkResponse"> & {
  * Use `create(CreateLinkResponseSchema)` to create a new message.
  */
 export const CreateLinkResponseSchema: GenMessage<CreateLinkResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 3);
+  messageDesc(file_bartizan_v1_access, 4);
 
 /**
  * The code out of a link's fragment.
@@ -149,7 +205,7 @@ export type RedeemCodeRequest = Message<"bartizan.v1.RedeemCodeRequest"> & {
  * Use `create(RedeemCodeRequestSchema)` to create a new message.
  */
 export const RedeemCodeRequestSchema: GenMessage<RedeemCodeRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 4);
+  messageDesc(file_bartizan_v1_access, 5);
 
 /**
  * Who the page is now, and what it shows for it.
@@ -192,7 +248,7 @@ export type RedeemCodeResponse = Message<"bartizan.v1.RedeemCodeResponse"> & {
  * Use `create(RedeemCodeResponseSchema)` to create a new message.
  */
 export const RedeemCodeResponseSchema: GenMessage<RedeemCodeResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 5);
+  messageDesc(file_bartizan_v1_access, 6);
 
 /**
  * What went wrong, from a closed list; attached to every error of this API.
@@ -220,6 +276,13 @@ export type Fault = Message<"bartizan.v1.Fault"> & {
    * @generated from field: string log_id = 3;
    */
   logId: string;
+
+  /**
+   * Where to go instead; only with "not-here", and empty when clients cannot reach that node directly.
+   *
+   * @generated from field: string address = 4;
+   */
+  address: string;
 };
 
 /**
@@ -227,7 +290,7 @@ export type Fault = Message<"bartizan.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 6);
+  messageDesc(file_bartizan_v1_access, 7);
 
 /**
  * Identity of the caller and of the server.

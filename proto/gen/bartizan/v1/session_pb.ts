@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/session.proto.
  */
 export const file_bartizan_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiwQMKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIEhQKDHJlY29yZGluZ19pZBgPIAEoCSKUAgoMU2hlbGxSZXF1ZXN0EigKBXN0YXJ0GAEgASgLMhcuYmFydGl6YW4udjEuU2hlbGxTdGFydEgAEg8KBWlucHV0GAIgASgMSAASJwoGcmVzaXplGAMgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemVIABIfCgNhY2sYBCABKAsyEC5iYXJ0aXphbi52MS5BY2tIABIrCgZhbnN3ZXIYBSABKAsyGS5iYXJ0aXphbi52MS5Qcm9tcHRBbnN3ZXJIABImCgdoYW5nX3VwGAYgASgLMhMuYmFydGl6YW4udjEuSGFuZ1VwSAASIQoEcGluZxgHIAEoCzIRLmJhcnRpemFuLnYxLlBpbmdIAEIHCgVldmVudCKFAQoKU2hlbGxTdGFydBIQCgZ0YXJnZXQYASABKAlIABIpCghyZWF0dGFjaBgCIAEoCzIVLmJhcnRpemFuLnYxLlJlYXR0YWNoSAASIwoEc2l6ZRgDIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGFja3MYBCABKAhCBwoFc2hlbGwiQwoIUmVhdHRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iFQoDQWNrEg4KBm9mZnNldBgBIAEoBCIICgZIYW5nVXAi0gMKDVNoZWxsUmVzcG9uc2USLAoHc3RhcnRlZBgBIAEoCzIZLmJhcnRpemFuLnYxLlNoZWxsU3RhcnRlZEgAEiUKBnByb21wdBgCIAEoCzITLmJhcnRpemFuLnYxLlByb21wdEgAEiUKBm91dHB1dBgDIAEoCzITLmJhcnRpemFuLnYxLk91dHB1dEgAEioKCWtleV9mcmFtZRgEIAEoCzIVLmJhcnRpemFuLnYxLktleUZyYW1lSAASJwoHcmVzaXplZBgFIAEoCzIULmJhcnRpemFuLnYxLlJlc2l6ZWRIABIlCgZqb2luZWQYBiABKAsyEy5iYXJ0aXphbi52MS5Kb2luZWRIABIhCgRsZWZ0GAcgASgLMhEuYmFydGl6YW4udjEuTGVmdEgAEiUKBm5vdGljZRgIIAEoCzITLmJhcnRpemFuLnYxLk5vdGljZUgAEiMKBWVuZGVkGAkgASgLMhIuYmFydGl6YW4udjEuRW5kZWRIABIuCgtpbnB1dF90YWtlbhgKIAEoCzIXLmJhcnRpemFuLnYxLklucHV0VGFrZW5IABIhCgRwb25nGAsgASgLMhEuYmFydGl6YW4udjEuUG9uZ0gAQgcKBWV2ZW50IhIKBFBpbmcSCgoCaWQYASABKA0iJQoEUG9uZxIKCgJpZBgBIAEoDRIRCgl0YXJnZXRfbXMYAiABKAEiGwoKSW5wdXRUYWtlbhINCgVieXRlcxgBIAEoBCKhAQoMU2hlbGxTdGFydGVkEikKB3Nlc3Npb24YASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxInCghwb3NpdGlvbhgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uEhUKDWF0dGFjaG1lbnRfaWQYAyABKAkSFQoNZ3JhY2Vfc2Vjb25kcxgEIAEoDRIPCgdyZXN1bWVkGAUgASgIIjUKBk91dHB1dBIOCgZvZmZzZXQYASABKAQSDAoEZGF0YRgCIAEoDBINCgVhdF9tcxgDIAEoBCKIAQoIS2V5RnJhbWUSDgoGb2Zmc2V0GAEgASgEEiMKBHNpemUYAiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIMCgRkYXRhGAMgASgMEg0KBWF0X21zGAQgASgEEhUKDXNraXBwZWRfYnl0ZXMYBSABKAQSEwoLYXBwcm94aW1hdGUYBiABKAgiTQoHUmVzaXplZBIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEg0KBWF0X21zGAMgASgEIlQKBkpvaW5lZBIOCgZvZmZzZXQYASABKAQSKwoKYXR0YWNobWVudBgCIAEoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDQoFYXRfbXMYAyABKAQiUgoETGVmdBIOCgZvZmZzZXQYASABKAQSKwoKYXR0YWNobWVudBgCIAEoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDQoFYXRfbXMYAyABKAQiPQoGTm90aWNlEiUKBGtpbmQYASABKA4yFy5iYXJ0aXphbi52MS5Ob3RpY2VLaW5kEgwKBHRleHQYAiABKAki9AEKBUVuZGVkEg4KBm9mZnNldBgBIAEoBBINCgVhdF9tcxgCIAEoBBIlCgZleGl0ZWQYAyABKAsyEy5iYXJ0aXphbi52MS5FeGl0ZWRIABIrCglzaWduYWxsZWQYBCABKAsyFi5iYXJ0aXphbi52MS5TaWduYWxsZWRIABIhCgRsb3N0GAUgASgLMhEuYmFydGl6YW4udjEuTG9zdEgAEiUKBmtpY2tlZBgGIAEoCzITLmJhcnRpemFuLnYxLktpY2tlZEgAEiUKBmNsb3NlZBgHIAEoCzITLmJhcnRpemFuLnYxLkNsb3NlZEgAQgcKBWNhdXNlIhYKBkV4aXRlZBIMCgRjb2RlGAEgASgNIhkKCVNpZ25hbGxlZBIMCgRuYW1lGAEgASgJIhYKBExvc3QSDgoGcmVhc29uGAEgASgJIjwKBktpY2tlZBIiCgJieRgBIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIOCgZyZWFzb24YAiABKAkiQwoGQ2xvc2VkEikKBnJlYXNvbhgBIAEoDjIZLmJhcnRpemFuLnYxLkNsb3NlZFJlYXNvbhIOCgZkZXRhaWwYAiABKAkixgEKBlByb21wdBIKCgJpZBgBIAEoCRIlCgRraW5kGAIgASgOMhcuYmFydGl6YW4udjEuUHJvbXB0S2luZBINCgV0aXRsZRgDIAEoCRIUCgxpbnN0cnVjdGlvbnMYBCABKAkSKAoJcXVlc3Rpb25zGAUgAygLMhUuYmFydGl6YW4udjEuUXVlc3Rpb24SJgoIaG9zdF9rZXkYBiABKAsyFC5iYXJ0aXphbi52MS5Ib3N0S2V5EhIKCnRpbWVvdXRfbXMYByABKA0iJwoIUXVlc3Rpb24SDQoFbGFiZWwYASABKAkSDAoEZWNobxgCIAEoCCI6CgdIb3N0S2V5EgwKBHR5cGUYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAkSDAoEaG9zdBgDIAEoCSJECgxQcm9tcHRBbnN3ZXISEQoJcHJvbXB0X2lkGAEgASgJEg8KB2Fuc3dlcnMYAiADKAkSEAoIYWNjZXB0ZWQYAyABKAgiRwoMV2F0Y2hSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIoIDCg1XYXRjaFJlc3BvbnNlEigKBXN0YXRlGAEgASgLMhcuYmFydGl6YW4udjEuV2F0Y2hTdGF0ZUgAEiUKBm91dHB1dBgCIAEoCzITLmJhcnRpemFuLnYxLk91dHB1dEgAEioKCWtleV9mcmFtZRgDIAEoCzIVLmJhcnRpemFuLnYxLktleUZyYW1lSAASJwoHcmVzaXplZBgEIAEoCzIULmJhcnRpemFuLnYxLlJlc2l6ZWRIABIlCgZqb2luZWQYBSABKAsyEy5iYXJ0aXphbi52MS5Kb2luZWRIABIhCgRsZWZ0GAYgASgLMhEuYmFydGl6YW4udjEuTGVmdEgAEiUKBm5vdGljZRgHIAEoCzITLmJhcnRpemFuLnYxLk5vdGljZUgAEiMKBWVuZGVkGAggASgLMhIuYmFydGl6YW4udjEuRW5kZWRIABIsCgdjb21tYW5kGAkgASgLMhkuYmFydGl6YW4udjEuVHlwZWRDb21tYW5kSABCBwoFZXZlbnQioQEKCldhdGNoU3RhdGUSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSJwoIcG9zaXRpb24YAyABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbhIoCglrZXlfZnJhbWUYBCABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZSJgCgtLaWNrUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhYKDmlkZW1wb3RlbmN5X2lkGAQgASgJIoQBCgxLaWNrUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEg8KB3Rvb2tfbXMYAiABKAESFQoNd2F0Y2hlcnNfdG9sZBgDIAEoDRIhCgVlbmRlZBgEIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkIiwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSFQoNaW5jbHVkZV9lbmRlZBgBIAEoCCJCChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIqCghzZXNzaW9ucxgBIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvIhYKFFdhdGNoU2Vzc2lvbnNSZXF1ZXN0InsKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIsCghzbmFwc2hvdBgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25MaXN0SAASKwoHY2hhbmdlZBgCIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvSABCBwoFZXZlbnQiOQoLU2Vzc2lvbkxpc3QSKgoIc2Vzc2lvbnMYASADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbypBCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIRCg1ST0xFX09QRVJBVE9SEAESEAoMUk9MRV9XQVRDSEVSEAIqfgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZTRVNTSU9OX1NUQVRFX0FUVEFDSEVEEAESGgoWU0VTU0lPTl9TVEFURV9ERVRBQ0hFRBACEhcKE1NFU1NJT05fU1RBVEVfRU5ERUQQAyqoAQoKTm90aWNlS2luZBIbChdOT1RJQ0VfS0lORF9VTlNQRUNJRklFRBAAEhoKFk5PVElDRV9LSU5EX0NPTk5FQ1RJTkcQARIWChJOT1RJQ0VfS0lORF9CQU5ORVIQAhIYChROT1RJQ0VfS0lORF9EUkFJTklORxADEhQKEE5PVElDRV9LSU5EX0lORk8QBBIZChVOT1RJQ0VfS0lORF9SRUNPUkRJTkcQBSrbAQoMQ2xvc2VkUmVhc29uEh0KGUNMT1NFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZDTE9TRURfUkVBU09OX09QRVJBVE9SEAESHwobQ0xPU0VEX1JFQVNPTl9HUkFDRV9FWFBJUkVEEAISGgoWQ0xPU0VEX1JFQVNPTl9EUkFJTklORxADEhwKGENMT1NFRF9SRUFTT05fVEFLRU5fT1ZFUhAEEhcKE0NMT1NFRF9SRUFTT05fRkFVTFQQBRIcChhDTE9TRURfUkVBU09OX1VOUkVDT1JERUQQBiqhAQoKUHJvbXB0S2luZBIbChdQUk9NUFRfS0lORF9VTlNQRUNJRklFRBAAEhgKFFBST01QVF9LSU5EX0hPU1RfS0VZEAESGAoUUFJPTVBUX0tJTkRfUEFTU1dPUkQQAhIkCiBQUk9NUFRfS0lORF9LRVlCT0FSRF9JTlRFUkFDVElWRRADEhwKGFBST01QVF9LSU5EX05FV19QQVNTV09SRBAEKoEBCgtLaWNrT3V0Y29tZRIcChhLSUNLX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJLSUNLX09VVENPTUVfRU5ERUQQARIeChpLSUNLX09VVENPTUVfQUxSRUFEWV9FTkRFRBACEhwKGEtJQ0tfT1VUQ09NRV9VTlJFQUNIQUJMRRADMoIDCg5TZXNzaW9uU2VydmljZRJCCgVTaGVsbBIZLmJhcnRpemFuLnYxLlNoZWxsUmVxdWVzdBoaLmJhcnRpemFuLnYxLlNoZWxsUmVzcG9uc2UoATABEkAKBVdhdGNoEhkuYmFydGl6YW4udjEuV2F0Y2hSZXF1ZXN0GhouYmFydGl6YW4udjEuV2F0Y2hSZXNwb25zZTABEjsKBEtpY2sSGC5iYXJ0aXphbi52MS5LaWNrUmVxdWVzdBoZLmJhcnRpemFuLnYxLktpY2tSZXNwb25zZRJTCgxMaXN0U2Vzc2lvbnMSIC5iYXJ0aXphbi52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVzcG9uc2USWAoNV2F0Y2hTZXNzaW9ucxIhLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0GiIuYmFydGl6YW4udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_bartizan_v1_command, file_google_protobuf_timestamp]);
+  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuwQKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIEhQKDHJlY29yZGluZ19pZBgPIAEoCRITCgt1bnJlYWNoYWJsZRgQIAEoCBI0CgZsYWJlbHMYESADKAsyJC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mby5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpQCCgxTaGVsbFJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5iYXJ0aXphbi52MS5TaGVsbFN0YXJ0SAASDwoFaW5wdXQYAiABKAxIABInCgZyZXNpemUYAyABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZUgAEh8KA2FjaxgEIAEoCzIQLmJhcnRpemFuLnYxLkFja0gAEisKBmFuc3dlchgFIAEoCzIZLmJhcnRpemFuLnYxLlByb21wdEFuc3dlckgAEiYKB2hhbmdfdXAYBiABKAsyEy5iYXJ0aXphbi52MS5IYW5nVXBIABIhCgRwaW5nGAcgASgLMhEuYmFydGl6YW4udjEuUGluZ0gAQgcKBWV2ZW50IoUBCgpTaGVsbFN0YXJ0EhAKBnRhcmdldBgBIAEoCUgAEikKCHJlYXR0YWNoGAIgASgLMhUuYmFydGl6YW4udjEuUmVhdHRhY2hIABIjCgRzaXplGAMgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDAoEYWNrcxgEIAEoCEIHCgVzaGVsbCJDCghSZWF0dGFjaBISCgpzZXNzaW9uX2lkGAEgASgJEiMKBGZyb20YAiABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbiIVCgNBY2sSDgoGb2Zmc2V0GAEgASgEIggKBkhhbmdVcCLSAwoNU2hlbGxSZXNwb25zZRIsCgdzdGFydGVkGAEgASgLMhkuYmFydGl6YW4udjEuU2hlbGxTdGFydGVkSAASJQoGcHJvbXB0GAIgASgLMhMuYmFydGl6YW4udjEuUHJvbXB0SAASJQoGb3V0cHV0GAMgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAQgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAUgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgGIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYByABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAggASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCSABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEi4KC2lucHV0X3Rha2VuGAogASgLMhcuYmFydGl6YW4udjEuSW5wdXRUYWtlbkgAEiEKBHBvbmcYCyABKAsyES5iYXJ0aXphbi52MS5Qb25nSABCBwoFZXZlbnQiEgoEUGluZxIKCgJpZBgBIAEoDSIlCgRQb25nEgoKAmlkGAEgASgNEhEKCXRhcmdldF9tcxgCIAEoASIbCgpJbnB1dFRha2VuEg0KBWJ5dGVzGAEgASgEIqEBCgxTaGVsbFN0YXJ0ZWQSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEicKCHBvc2l0aW9uGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SFQoNYXR0YWNobWVudF9pZBgDIAEoCRIVCg1ncmFjZV9zZWNvbmRzGAQgASgNEg8KB3Jlc3VtZWQYBSABKAgiNQoGT3V0cHV0Eg4KBm9mZnNldBgBIAEoBBIMCgRkYXRhGAIgASgMEg0KBWF0X21zGAMgASgEIogBCghLZXlGcmFtZRIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGRhdGEYAyABKAwSDQoFYXRfbXMYBCABKAQSFQoNc2tpcHBlZF9ieXRlcxgFIAEoBBITCgthcHByb3hpbWF0ZRgGIAEoCCJNCgdSZXNpemVkEg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQiVAoGSm9pbmVkEg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCJSCgRMZWZ0Eg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCI9CgZOb3RpY2USJQoEa2luZBgBIAEoDjIXLmJhcnRpemFuLnYxLk5vdGljZUtpbmQSDAoEdGV4dBgCIAEoCSL0AQoFRW5kZWQSDgoGb2Zmc2V0GAEgASgEEg0KBWF0X21zGAIgASgEEiUKBmV4aXRlZBgDIAEoCzITLmJhcnRpemFuLnYxLkV4aXRlZEgAEisKCXNpZ25hbGxlZBgEIAEoCzIWLmJhcnRpemFuLnYxLlNpZ25hbGxlZEgAEiEKBGxvc3QYBSABKAsyES5iYXJ0aXphbi52MS5Mb3N0SAASJQoGa2lja2VkGAYgASgLMhMuYmFydGl6YW4udjEuS2lja2VkSAASJQoGY2xvc2VkGAcgASgLMhMuYmFydGl6YW4udjEuQ2xvc2VkSABCBwoFY2F1c2UiFgoGRXhpdGVkEgwKBGNvZGUYASABKA0iGQoJU2lnbmFsbGVkEgwKBG5hbWUYASABKAkiFgoETG9zdBIOCgZyZWFzb24YASABKAkiPAoGS2lja2VkEiIKAmJ5GAEgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgCIAEoCSJDCgZDbG9zZWQSKQoGcmVhc29uGAEgASgOMhkuYmFydGl6YW4udjEuQ2xvc2VkUmVhc29uEg4KBmRldGFpbBgCIAEoCSLGAQoGUHJvbXB0EgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5iYXJ0aXphbi52MS5Qcm9tcHRLaW5kEg0KBXRpdGxlGAMgASgJEhQKDGluc3RydWN0aW9ucxgEIAEoCRIoCglxdWVzdGlvbnMYBSADKAsyFS5iYXJ0aXphbi52MS5RdWVzdGlvbhImCghob3N0X2tleRgGIAEoCzIULmJhcnRpemFuLnYxLkhvc3RLZXkSEgoKdGltZW91dF9tcxgHIAEoDSInCghRdWVzdGlvbhINCgVsYWJlbBgBIAEoCRIMCgRlY2hvGAIgASgIIjoKB0hvc3RLZXkSDAoEdHlwZRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoCRIMCgRob3N0GAMgASgJIkQKDFByb21wdEFuc3dlchIRCglwcm9tcHRfaWQYASABKAkSDwoHYW5zd2VycxgCIAMoCRIQCghhY2NlcHRlZBgDIAEoCCJHCgxXYXRjaFJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24irgMKDVdhdGNoUmVzcG9uc2USKAoFc3RhdGUYASABKAsyFy5iYXJ0aXphbi52MS5XYXRjaFN0YXRlSAASJQoGb3V0cHV0GAIgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAMgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAQgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgFIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYBiABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAcgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCCABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEiwKB2NvbW1hbmQYCSABKAsyGS5iYXJ0aXphbi52MS5UeXBlZENvbW1hbmRIABIqCgVyZWFjaBgKIAEoCzIZLmJhcnRpemFuLnYxLlJlYWNoQ2hhbmdlZEgAQgcKBWV2ZW50Ij8KDFJlYWNoQ2hhbmdlZBIhCgVyZWFjaBgBIAEoDjISLmJhcnRpemFuLnYxLlJlYWNoEgwKBHRleHQYAiABKAkioQEKCldhdGNoU3RhdGUSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSJwoIcG9zaXRpb24YAyABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbhIoCglrZXlfZnJhbWUYBCABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZSJgCgtLaWNrUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhYKDmlkZW1wb3RlbmN5X2lkGAQgASgJIpgBCgxLaWNrUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEg8KB3Rvb2tfbXMYAiABKAESFQoNd2F0Y2hlcnNfdG9sZBgDIAEoDRIhCgVlbmRlZBgEIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEhIKCm9yZGVyX2xlZnQYBSABKAgiLAoTTGlzdFNlc3Npb25zUmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGAEgASgIIkIKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8iFgoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QiewoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEiwKCHNuYXBzaG90GAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkxpc3RIABIrCgdjaGFuZ2VkGAIgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm9IAEIHCgVldmVudCI5CgtTZXNzaW9uTGlzdBIqCghzZXNzaW9ucxgBIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvKkEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhEKDVJPTEVfT1BFUkFUT1IQARIQCgxST0xFX1dBVENIRVIQAip+CgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNFU1NJT05fU1RBVEVfQVRUQUNIRUQQARIaChZTRVNTSU9OX1NUQVRFX0RFVEFDSEVEEAISFwoTU0VTU0lPTl9TVEFURV9FTkRFRBADKqgBCgpOb3RpY2VLaW5kEhsKF05PVElDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWTk9USUNFX0tJTkRfQ09OTkVDVElORxABEhYKEk5PVElDRV9LSU5EX0JBTk5FUhACEhgKFE5PVElDRV9LSU5EX0RSQUlOSU5HEAMSFAoQTk9USUNFX0tJTkRfSU5GTxAEEhkKFU5PVElDRV9LSU5EX1JFQ09SRElORxAFKtsBCgxDbG9zZWRSZWFzb24SHQoZQ0xPU0VEX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkNMT1NFRF9SRUFTT05fT1BFUkFUT1IQARIfChtDTE9TRURfUkVBU09OX0dSQUNFX0VYUElSRUQQAhIaChZDTE9TRURfUkVBU09OX0RSQUlOSU5HEAMSHAoYQ0xPU0VEX1JFQVNPTl9UQUtFTl9PVkVSEAQSFwoTQ0xPU0VEX1JFQVNPTl9GQVVMVBAFEhwKGENMT1NFRF9SRUFTT05fVU5SRUNPUkRFRBAGKqEBCgpQcm9tcHRLaW5kEhsKF1BST01QVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUFJPTVBUX0tJTkRfSE9TVF9LRVkQARIYChRQUk9NUFRfS0lORF9QQVNTV09SRBACEiQKIFBST01QVF9LSU5EX0tFWUJPQVJEX0lOVEVSQUNUSVZFEAMSHAoYUFJPTVBUX0tJTkRfTkVXX1BBU1NXT1JEEAQqVgoFUmVhY2gSFQoRUkVBQ0hfVU5TUEVDSUZJRUQQABIOCgpSRUFDSF9MSVZFEAESDwoLUkVBQ0hfU1RBTEUQAhIVChFSRUFDSF9VTlJFQUNIQUJMRRADKoEBCgtLaWNrT3V0Y29tZRIcChhLSUNLX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJLSUNLX09VVENPTUVfRU5ERUQQARIeChpLSUNLX09VVENPTUVfQUxSRUFEWV9FTkRFRBACEhwKGEtJQ0tfT1VUQ09NRV9VTlJFQUNIQUJMRRADMoIDCg5TZXNzaW9uU2VydmljZRJCCgVTaGVsbBIZLmJhcnRpemFuLnYxLlNoZWxsUmVxdWVzdBoaLmJhcnRpemFuLnYxLlNoZWxsUmVzcG9uc2UoATABEkAKBVdhdGNoEhkuYmFydGl6YW4udjEuV2F0Y2hSZXF1ZXN0GhouYmFydGl6YW4udjEuV2F0Y2hSZXNwb25zZTABEjsKBEtpY2sSGC5iYXJ0aXphbi52MS5LaWNrUmVxdWVzdBoZLmJhcnRpemFuLnYxLktpY2tSZXNwb25zZRJTCgxMaXN0U2Vzc2lvbnMSIC5iYXJ0aXphbi52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVzcG9uc2USWAoNV2F0Y2hTZXNzaW9ucxIhLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0GiIuYmFydGl6YW4udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_bartizan_v1_command, file_google_protobuf_timestamp]);
 
 /**
  * The size of a terminal, in character cells.
@@ -247,6 +247,20 @@ export type SessionInfo = Message<"bartizan.v1.SessionInfo"> & {
    * @generated from field: string recording_id = 15;
    */
   recordingId: string;
+
+  /**
+   * True when its node gives no sign of life: what stands here is the last that was known, and the shell may live.
+   *
+   * @generated from field: bool unreachable = 16;
+   */
+  unreachable: boolean;
+
+  /**
+   * Labels of the target when it was opened.
+   *
+   * @generated from field: map<string, string> labels = 17;
+   */
+  labels: { [key: string]: string };
 };
 
 /**
@@ -1370,6 +1384,14 @@ export type WatchResponse = Message<"bartizan.v1.WatchResponse"> & {
      */
     value: TypedCommand;
     case: "command";
+  } | {
+    /**
+     * How far the holder can be heard has changed; only of sessions on another node.
+     *
+     * @generated from field: bartizan.v1.ReachChanged reach = 10;
+     */
+    value: ReachChanged;
+    case: "reach";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1379,6 +1401,34 @@ export type WatchResponse = Message<"bartizan.v1.WatchResponse"> & {
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_session, 32);
+
+/**
+ * How far the holder can be heard has changed. After LIVE the view goes on without a hole, or with a key frame.
+ *
+ * @generated from message bartizan.v1.ReachChanged
+ */
+export type ReachChanged = Message<"bartizan.v1.ReachChanged"> & {
+  /**
+   * Now.
+   *
+   * @generated from field: bartizan.v1.Reach reach = 1;
+   */
+  reach: Reach;
+
+  /**
+   * One line for people.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message bartizan.v1.ReachChanged.
+ * Use `create(ReachChangedSchema)` to create a new message.
+ */
+export const ReachChangedSchema: GenMessage<ReachChanged> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 33);
 
 /**
  * Where a watcher begins.
@@ -1420,7 +1470,7 @@ export type WatchState = Message<"bartizan.v1.WatchState"> & {
  * Use `create(WatchStateSchema)` to create a new message.
  */
 export const WatchStateSchema: GenMessage<WatchState> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 33);
+  messageDesc(file_bartizan_v1_session, 34);
 
 /**
  * What to end, and why.
@@ -1450,7 +1500,8 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
   reason: string;
 
   /**
-   * The same id again gets the same answer, for at least an hour; at most 100 characters. Empty: none.
+   * The same id again gets the same answer, for at least an hour, and is no second order; an answer that nothing is known
+   * is looked for anew. At most 100 characters. Empty: none.
    *
    * @generated from field: string idempotency_id = 4;
    */
@@ -1462,7 +1513,7 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
  * Use `create(KickRequestSchema)` to create a new message.
  */
 export const KickRequestSchema: GenMessage<KickRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 34);
+  messageDesc(file_bartizan_v1_session, 35);
 
 /**
  * The answer to a Kick.
@@ -1497,6 +1548,14 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
    * @generated from field: bartizan.v1.Ended ended = 4;
    */
   ended?: Ended | undefined;
+
+  /**
+   * Only with UNREACHABLE: true when the order waits where the holder finds it by itself; false when only the node that
+   * answers keeps it, and carries it out as soon as it hears of the holder.
+   *
+   * @generated from field: bool order_left = 5;
+   */
+  orderLeft: boolean;
 };
 
 /**
@@ -1504,7 +1563,7 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
  * Use `create(KickResponseSchema)` to create a new message.
  */
 export const KickResponseSchema: GenMessage<KickResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 35);
+  messageDesc(file_bartizan_v1_session, 36);
 
 /**
  * Which sessions to list.
@@ -1525,7 +1584,7 @@ export type ListSessionsRequest = Message<"bartizan.v1.ListSessionsRequest"> & {
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 36);
+  messageDesc(file_bartizan_v1_session, 37);
 
 /**
  * Sessions, newest first.
@@ -1546,7 +1605,7 @@ export type ListSessionsResponse = Message<"bartizan.v1.ListSessionsResponse"> &
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 37);
+  messageDesc(file_bartizan_v1_session, 38);
 
 /**
  * Nothing to say yet.
@@ -1561,7 +1620,7 @@ export type WatchSessionsRequest = Message<"bartizan.v1.WatchSessionsRequest"> &
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 38);
+  messageDesc(file_bartizan_v1_session, 39);
 
 /**
  * One message of the live list.
@@ -1598,7 +1657,7 @@ export type WatchSessionsResponse = Message<"bartizan.v1.WatchSessionsResponse">
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 39);
+  messageDesc(file_bartizan_v1_session, 40);
 
 /**
  * Sessions, newest first.
@@ -1619,7 +1678,7 @@ export type SessionList = Message<"bartizan.v1.SessionList"> & {
  * Use `create(SessionListSchema)` to create a new message.
  */
 export const SessionListSchema: GenMessage<SessionList> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 40);
+  messageDesc(file_bartizan_v1_session, 41);
 
 /**
  * What an attachment may do.
@@ -1897,6 +1956,54 @@ export const PromptKindSchema: GenEnum<PromptKind> = /*@__PURE__*/
   enumDesc(file_bartizan_v1_session, 4);
 
 /**
+ * Whether the node that holds a session can be heard.
+ *
+ * @generated from enum bartizan.v1.Reach
+ */
+export const Reach = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: REACH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * What is shown is what the operator sees.
+   *
+   * @generated from enum value: REACH_LIVE = 1;
+   */
+  LIVE: 1,
+
+  /**
+   * This node is cut off from the others: nothing is known, the shell may go on.
+   *
+   * @generated from enum value: REACH_STALE = 2;
+   */
+  STALE: 2,
+
+  /**
+   * The holder gives no sign of life: the shell may have ended with it.
+   *
+   * @generated from enum value: REACH_UNREACHABLE = 3;
+   */
+  UNREACHABLE: 3,
+} as const;
+
+/**
+ * Whether the node that holds a session can be heard.
+ *
+ * @generated from enum bartizan.v1.Reach
+ */
+export type Reach = (typeof Reach)[keyof typeof Reach] | UnknownEnum;
+
+/**
+ * Describes the enum bartizan.v1.Reach.
+ */
+export const ReachSchema: GenEnum<Reach> = /*@__PURE__*/
+  enumDesc(file_bartizan_v1_session, 5);
+
+/**
  * What is known about the end.
  *
  * @generated from enum bartizan.v1.KickOutcome
@@ -1942,7 +2049,7 @@ export type KickOutcome = (typeof KickOutcome)[keyof typeof KickOutcome] | Unkno
  * Describes the enum bartizan.v1.KickOutcome.
  */
 export const KickOutcomeSchema: GenEnum<KickOutcome> = /*@__PURE__*/
-  enumDesc(file_bartizan_v1_session, 5);
+  enumDesc(file_bartizan_v1_session, 6);
 
 /**
  * Shells, and those who watch and end them. Every call needs a bearer token in the `authorization` header.
