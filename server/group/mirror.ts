@@ -51,7 +51,7 @@ export interface MirrorsNeeds {
 
 const announceMs = 250;
 /** More watchers of one node than this are not listed on the session. */
-const maxListed = 500;
+const maxListed = 200;
 
 interface Entry {
   readonly holder: NodeId;
