@@ -169,7 +169,7 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     };
     const pipeline = redis.pipeline();
     for (const { commands } of sent)
-      for (const [name, ...args] of commands) pipeline.callBuffer(name, ...(args as (string | number | Buffer)[]));
+      for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args.map(argumentOf));
     const limit = clock.after(answerWithinMs, () => refuse("Redis does not answer."));
     const settled = () => {
       limit[Symbol.dispose]();
@@ -323,6 +323,12 @@ function quietSentinels(onError: (error: Error) => void) {
     return plain;
   }
   return connector as unknown as NonNullable<RedisOptions["Connector"]>;
+}
+
+/** The library makes a text of bytes that are no `Buffer`: "1,2,3". */
+function argumentOf(part: string | number | Uint8Array): string | number | Buffer {
+  if (!(part instanceof Uint8Array) || Buffer.isBuffer(part)) return part as string | number | Buffer;
+  return Buffer.from(part.buffer, part.byteOffset, part.length);
 }
 
 function bytesOf(commands: readonly RedisCommand[]): number {
