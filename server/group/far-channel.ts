@@ -2,7 +2,7 @@
 import { BartizanFault } from "../errors.ts";
 import type { KeyFrame, Position, SessionEvent, SessionInfo } from "../events.ts";
 import { type Clock, pause } from "../flow/clock.ts";
-import type { GroupBus } from "./bus.ts";
+import { BusDown, type GroupBus } from "./bus.ts";
 import { frameOf, type Word } from "./frame.ts";
 import { FrameOrder } from "./frame-order.ts";
 import { endedOf, infoOf } from "./from-wire.ts";
@@ -80,6 +80,7 @@ export class FarChannel {
    */
   async open(from: Position | undefined): Promise<{ info: SessionInfo; resumed: boolean }> {
     const { bus, inbox, holder, info, timing } = this.#needs;
+    if (!bus.state.up) throw new BusDown(bus.state.reason);
     const subscription = await bus.subscribe(this.#name, {
       message: (bytes) => this.#hear(bytes),
       missed: () => this.missed(),
