@@ -19,7 +19,7 @@ export function groupFindings(group: GroupState | undefined): Finding[] {
     : {
         ...{ what: "group", state: "warn", found: `${bus} is down: ${printable(group.reason)}` },
         advice:
-          "Shells on this node go on. Until its Redis is back it shows no sessions of other nodes, and ends none there.",
+          "Shells on this node go on. Until its Redis is back, what it shows of other nodes stands still, and it reaches nothing there.",
       };
   const warnings = group.warnings.map((warning): Finding => {
     const found = printable(warning);

@@ -55,7 +55,7 @@ export interface GroupBus extends AsyncDisposable {
   /** How it is called in lists and logs: "memory", "redis", "redis-sentinel", "redis-cluster". */
   readonly kind: string;
   readonly state: BusState;
-  /** What about it will make trouble later, each a sentence and what to do. */
+  /** What will make trouble later although it works now, each a sentence and what to do. */
   readonly warnings?: readonly string[];
   /** Calls at each change of `state`. */
   onState(listener: (state: BusState) => void): Disposable;

@@ -43,6 +43,8 @@ export interface Directory extends AsyncDisposable {
   follow(): Hearing;
   /** From the record, unless the node is listened to. Rejects with `BusDown`. */
   ask(id: SessionId, holder: NodeId): Promise<Asked>;
+  /** Whether anybody hears what is said to that node. Rejects with `BusDown`. */
+  isThere(node: NodeId): Promise<boolean>;
   /** As `ask`, of every session of every node; with the bus down, of what is known. */
   askAll(): Promise<SessionInfo[]>;
   /** How long the record of a node that is listened to has been gone without a break; 0: it is not known to be. */
@@ -224,11 +226,13 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     void followKnown();
   });
 
+  const isThere = async (id: NodeId) => (await bus.publish(names.inbox(id), nothing)) > 0;
+
   /** As the record and the bus have it now; nothing is told. Rejects with `BusDown`. */
   async function refresh(id: NodeId): Promise<void> {
     const node = nodeOf(id);
     if (node.heard) return await node.ready;
-    const [list, there] = await Promise.all([reader.list(id), bus.publish(names.inbox(id), nothing)]);
+    const [list, there] = await Promise.all([reader.list(id), isThere(id)]);
     const over = list === "lapsed" && (await dead.isOver(id));
     if (node.heard) return await node.ready;
     if (over) return void nodes.delete(id);
@@ -238,7 +242,7 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       peer.read(list);
       peer.heardAtMs = now();
     }
-    peer.reach = there > 0 && list !== "lapsed" ? "live" : "unreachable";
+    peer.reach = there && list !== "lapsed" ? "live" : "unreachable";
   }
 
   const known = () => [...nodes.values()].flatMap(({ peer }) => peer.list());
@@ -274,14 +278,16 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       if (node.heard) {
         await node.ready;
         const info = node.peer.find(id);
-        if (info !== undefined) return { kind: "there", info };
+        if (info !== undefined && node.peer.reach === "live") return { kind: "there", info };
       }
       const found = await reader.session(holder, id);
       if (found === "none") return { kind: "none" };
       if (found === "lapsed") return { kind: "lapsed", info: node.peer.find(id) };
       node.peer.address = found.address;
-      return { kind: "there", info: found.info };
+      const unheard = node.heard && node.peer.reach !== "live";
+      return { kind: "there", info: unheard ? { ...found.info, unreachable: true } : found.info };
     },
+    isThere,
     async askAll() {
       if (followers > 0) return known();
       try {

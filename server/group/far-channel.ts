@@ -2,12 +2,12 @@
 import { BartizanFault } from "../errors.ts";
 import type { KeyFrame, Position, SessionEvent, SessionInfo } from "../events.ts";
 import { type Clock, pause } from "../flow/clock.ts";
-import type { GroupBus } from "./bus.ts";
+import { BusDown, type GroupBus } from "./bus.ts";
 import { frameOf, type Word } from "./frame.ts";
 import { FrameOrder } from "./frame-order.ts";
 import { endedOf, infoOf } from "./from-wire.ts";
 import type { Inbox } from "./inbox.ts";
-import type { GroupMeter } from "./meter.ts";
+import type { GapCause, GroupMeter, ResumeKind } from "./meter.ts";
 import type { Names, NodeId } from "./names.ts";
 import { missingPlace } from "./relay.ts";
 import type { Opened, Sealer } from "./seal.ts";
@@ -45,7 +45,9 @@ export class FarChannel {
   #early: Uint8Array[] | undefined = [];
   #fromCount = 0;
   /** Something may be missing: after an interruption, or what a client that came back had not seen. */
-  #doubt: "interrupted" | "known" | undefined;
+  #doubt: { readonly interrupted: boolean } | undefined;
+  /** Something is missing, and is counted. */
+  #gap = false;
   #recovering = false;
   #changed: (() => void) | undefined;
 
@@ -56,7 +58,7 @@ export class FarChannel {
       ...{ epoch: needs.info.epoch, clock: needs.clock, timing: needs.timing, deliver: needs.deliver },
       screen: (frame, moved) => this.#takeScreen(frame, moved),
       lacks: (cause) => {
-        needs.meter.gap(cause);
+        this.#countGap(cause);
         this.#changed?.();
         this.recover();
       },
@@ -78,6 +80,7 @@ export class FarChannel {
    */
   async open(from: Position | undefined): Promise<{ info: SessionInfo; resumed: boolean }> {
     const { bus, inbox, holder, info, timing } = this.#needs;
+    if (!bus.state.up) throw new BusDown(bus.state.reason);
     const subscription = await bus.subscribe(this.#name, {
       message: (bytes) => this.#hear(bytes),
       missed: () => this.missed(),
@@ -92,7 +95,7 @@ export class FarChannel {
     const resumed = from?.epoch === info.epoch && answer.position?.offset === BigInt(from.offset);
     if (resumed) {
       this.#order.begin(from.offset);
-      this.#doubt = "known";
+      this.#doubt = { interrupted: false };
     }
     return { info: infoOf(answer.session), resumed };
   }
@@ -112,7 +115,7 @@ export class FarChannel {
 
   /** Any number of messages may be missing. */
   missed(): void {
-    this.#doubt = "interrupted";
+    this.#doubt = { interrupted: true };
     this.recover();
   }
 
@@ -161,8 +164,11 @@ export class FarChannel {
   }
 
   #takeScreen(frame: KeyFrame, moved: boolean): void {
-    if (moved && (this.#order.lacking || this.#doubt)) this.#needs.meter.resumed("key-frame");
-    if (moved) this.#doubt = undefined;
+    if (moved) {
+      if (this.#doubt?.interrupted === true) this.#countGap("interrupted");
+      this.#closeGap("key-frame");
+      this.#doubt = undefined;
+    }
     this.#needs.screen(frame, moved);
     this.#changed?.();
   }
@@ -190,7 +196,7 @@ export class FarChannel {
   }
 
   async #ask(): Promise<void> {
-    const { inbox, holder, info, meter, sealer, names, timing } = this.#needs;
+    const { inbox, holder, info, sealer, names, timing } = this.#needs;
     const { next, lacking } = this.#order;
     const doubt = this.#doubt;
     const position =
@@ -206,21 +212,30 @@ export class FarChannel {
       const opened = sealer.open(place, bytes);
       if (opened !== undefined) this.#takeFrame(opened);
     }
-    const came = this.#order.next !== before;
-    if (doubt === "interrupted" && !lacking && (came || frames.length === 0)) {
-      meter.gap("interrupted");
-      // Counted once, however often the key frame is asked for.
-      this.#doubt = "known";
+    if (doubt?.interrupted === true && this.#order.next !== before) this.#countGap("interrupted");
+    if (frames.length > 0) {
+      // Unless there was a further interruption meanwhile.
+      if (this.#doubt === doubt) this.#doubt = undefined;
+      if (!this.#order.lacking) this.#closeGap("ring");
     }
-    if (frames.length > 0) this.#doubt = undefined;
-    if (came) meter.resumed("ring");
     if (frames.length === 0) await this.#newsWithin(2 * timing.keyFrameMs);
+  }
+
+  /** However many signs of it there are. */
+  #countGap(cause: GapCause): void {
+    if (!this.#gap) this.#needs.meter.gap(cause);
+    this.#gap = true;
+  }
+
+  #closeGap(how: ResumeKind): void {
+    if (this.#gap) this.#needs.meter.resumed(how);
+    this.#gap = false;
   }
 
   /** It is over there: how, the holder may still know. */
   async #learnEnd(): Promise<void> {
-    const { inbox, holder, info, timing, meter, deliver, gone } = this.#needs;
-    meter.resumed("gone");
+    const { inbox, holder, info, timing, deliver, gone } = this.#needs;
+    this.#closeGap("gone");
     const body = { case: "attach", value: { sessionId: info.id } } as const;
     const { ended } = await inbox.ask(holder, body, "attached", timing.askMs, this.#life.signal);
     this.#order.giveUp();

@@ -43,6 +43,7 @@ export function createGroupSessions({
   const remote = (info: SessionInfo, holder: NodeId) =>
     new RemoteSession({
       ...{ info, holder, orders, address: directory.addressOf(holder) },
+      isThere: () => directory.isThere(holder).catch(() => false),
       watch: (...who) => watch(info, holder, ...who),
     });
 

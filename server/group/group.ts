@@ -180,12 +180,8 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     ...{ self, sessions, inbox, meter },
     others: () => rollCall.others,
     state: () => ({
-      ...{
-        bus: bus.kind,
-        up: bus.state.up,
-        reason: bus.state.up ? "" : bus.state.reason,
-        warnings: bus.warnings ?? [],
-      },
+      ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
+      warnings: bus.warnings ?? [],
       nodes: [...new Set([nodeNameOf(self), ...rollCall.others.map(nodeNameOf)])].sort(),
     }),
     async [Symbol.asyncDispose]() {

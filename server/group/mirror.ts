@@ -1,7 +1,7 @@
 /** The watchers' end: turns the channels of sessions that other nodes hold back into views. */
 
 import { BartizanFault } from "../errors.ts";
-import type { AttachmentId, Principal, Reach, SessionId, SessionInfo } from "../events.ts";
+import type { Attached, AttachmentId, Principal, Reach, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { attachedToWire } from "../rpc/wire.ts";
@@ -50,14 +50,17 @@ export interface MirrorsNeeds {
 }
 
 const announceMs = 250;
+/** The holder should have announced those who watch here by then. */
+const announcedWithinMs = 1000;
 /** More watchers of one node than this are not listed on the session. */
-const maxListed = 500;
+const maxListed = 200;
 
 interface Entry {
   readonly holder: NodeId;
   readonly mirrored: Mirrored;
   announce: Disposable | undefined;
   announcedAtMs: number;
+  check: Disposable | undefined;
 }
 
 export function openMirrors(needs: MirrorsNeeds): Mirrors {
@@ -78,7 +81,8 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       changed: () => announceSoon(info.id, entry),
       over: () => close(info.id, entry),
     });
-    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: Number.NEGATIVE_INFINITY };
+    const never = Number.NEGATIVE_INFINITY;
+    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: never, check: undefined };
     entries.set(info.id, entry);
     keep ??= clock.every(timing.keepMs, tellStillWatched);
     tellReach(entry);
@@ -87,6 +91,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   function close(id: SessionId, entry: Entry): void {
     entry.announce?.[Symbol.dispose]();
+    entry.check?.[Symbol.dispose]();
     if (entries.get(id) === entry) entries.delete(id);
     if (entries.size > 0) return;
     keep?.[Symbol.dispose]();
@@ -107,20 +112,27 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   function announce(sessionId: SessionId, entry: Entry): void {
     entry.announcedAtMs = clock.monotonicMs();
-    const watchers = entry.mirrored.watchers.slice(0, maxListed).map(attachedToWire);
-    send(entry.holder, { case: "watchers", value: { sessionId, watchers } });
+    const watchers = listed(entry);
+    send(entry.holder, { case: "watchers", value: { sessionId, watchers: watchers.map(attachedToWire) } });
+    entry.check?.[Symbol.dispose]();
+    entry.check = clock.after(announcedWithinMs, () => {
+      if (!entry.mirrored.knows(listed(entry))) announceSoon(sessionId, entry);
+    });
+  }
+
+  function listed({ mirrored }: Entry): readonly Attached[] {
+    return mirrored.watchers.slice(0, maxListed);
   }
 
   function send(to: NodeId, body: Parameters<Inbox["send"]>[1]): void {
     inbox.send(to, body).catch((error: unknown) => log.debug({ err: error, to }, "a message to a holder was lost"));
   }
 
-  /** One message for each holder; and who watches once more where it did not say that it knows. */
+  /** One message for each holder. */
   function tellStillWatched(): void {
     const watched = Map.groupBy(entries, ([, { holder }]) => holder);
     for (const [holder, sessions] of watched) {
       send(holder, { case: "keep", value: { sessionIds: sessions.map(([id]) => id) } });
-      for (const [id, entry] of sessions) if (!entry.mirrored.settled) announceSoon(id, entry);
     }
   }
 
@@ -198,14 +210,15 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
     ended({ id, ended }) {
       const holder = holderOf(id);
       const mirrored = holder && find(id, holder);
-      if (ended !== undefined) void mirrored?.end({ kind: "ended", ...ended }, false);
+      if (ended !== undefined) mirrored?.endSoon({ kind: "ended", ...ended });
     },
 
     gone(holder) {
       reaches.delete(holder);
       const text = "The node that held this session has stopped, and its shells with it.";
       const fault = new BartizanFault("holder-unreachable", text, "Open a new session.");
-      for (const entry of [...entries.values()]) if (entry.holder === holder) entry.mirrored.fail(fault);
+      for (const { holder: its, mirrored } of [...entries.values()])
+        if (its === holder && !mirrored.ending) mirrored.fail(fault);
     },
 
     async [Symbol.asyncDispose]() {

@@ -41,7 +41,7 @@ export class Mirrored {
   readonly #needs: MirroredNeeds;
   readonly #channel: FarChannel;
   readonly #seats = new Map<AttachmentId, MirrorSeat>();
-  /** Seats that the holder has announced. */
+  /** Seats that the holder has announced, and not given up. */
   readonly #known = new Set<AttachmentId>();
   #opening: Promise<void> | undefined;
   #over = false;
@@ -50,6 +50,7 @@ export class Mirrored {
   #ring: Ring | undefined;
   #reach: { readonly reach: Reach; readonly text: string } = { reach: "live", text: "" };
   #unreachable: Disposable | undefined;
+  #lastWord: Disposable | undefined;
 
   constructor(needs: MirroredNeeds) {
     this.#needs = needs;
@@ -67,9 +68,9 @@ export class Mirrored {
     return Array.from(this.#seats.values(), ({ attached }) => attached);
   }
 
-  /** False: the holder has not said yet that it knows who watches here. */
-  get settled(): boolean {
-    return this.#seats.size === this.#known.size && [...this.#known].every((id) => this.#seats.has(id));
+  /** False: the holder has not said yet that it knows of these, and of nobody else. */
+  knows(watchers: readonly Attached[]): boolean {
+    return this.#known.size === watchers.length && watchers.every(({ id }) => this.#known.has(id));
   }
 
   /** A seat from now on; it lasts until `leave`. */
@@ -153,6 +154,17 @@ export class Mirrored {
     return countTold(clock, told, timing.toldMs);
   }
 
+  /** The session ended, says somebody else than its channel: that has a moment to bring the last output before. */
+  endSoon(event: Ended): void {
+    if (this.#over) return;
+    this.#lastWord ??= this.#needs.clock.after(this.#needs.timing.againMs, () => this.#deliver(event, false));
+  }
+
+  /** Its end is known, and about to be told. */
+  get ending(): boolean {
+    return this.#lastWord !== undefined;
+  }
+
   /** Every view ends with this fault. */
   fail(fault: BartizanFault): void {
     for (const seat of this.#seats.values()) seat.close(fault);
@@ -164,6 +176,7 @@ export class Mirrored {
     if (this.#over) return;
     this.#over = true;
     this.#unreachable?.[Symbol.dispose]();
+    this.#lastWord?.[Symbol.dispose]();
     this.#channel.close(detach);
     this.#needs.over();
   }
@@ -200,7 +213,7 @@ export class Mirrored {
     const others = this.#info.attachments.filter(({ id }) => id !== who.id);
     this.#info = { ...this.#info, attachments: kind === "joined" ? [...others, who] : others };
     if (kind === "joined" && this.#seats.has(who.id)) this.#known.add(who.id);
-    else this.#known.delete(who.id);
+    else if (this.#known.delete(who.id) && this.#seats.has(who.id)) this.#needs.changed();
   }
 
   #takeScreen(frame: KeyFrame, moved: boolean): void {

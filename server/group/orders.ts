@@ -60,8 +60,6 @@ export interface Orders extends AsyncDisposable {
 
 /** At the bound the oldest are given up here; those that were left in the records are carried out all the same. */
 const mostWaiting = 1000;
-/** What a lapse has to be longer than the strict time: nodes look at their lease only now and then. */
-const strictSlackMs = 15_000;
 /** At the deadline the last looks at the records take no longer. */
 const lastLookMs = 1_000;
 
@@ -98,7 +96,8 @@ export function createOrders(needs: OrdersNeeds): Orders {
     if (asked.kind === "none") throw new BartizanFault("not-found", "There is no such session.");
     if (await dead.isOver(holder)) return lost(nodeStopped);
     const { strictMs } = needs;
-    if (strictMs !== undefined && directory.lapsedMs(holder) > strictMs + strictSlackMs)
+    // More than the strict time: nodes look at their lease only now and then.
+    if (strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs)
       return lost("Its node was cut off from the others, and ends its sessions then.");
     return undefined;
   }

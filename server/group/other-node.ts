@@ -201,7 +201,8 @@ export class OtherNode {
     if (heard.kind === "left") return void this.end(nodeStopped);
     if (heard.kind === "sign") for (const info of heard.moved) tell(info);
     if (heard.kind === "changed") for (const info of [...heard.changed, ...heard.ended]) tell(info);
-    if (heard.kind === "hole") void this.read();
+    // A record that was gone when it was read is written again soon: then this is the first to tell.
+    if (heard.kind === "hole" || (!peer.known && this.#reading === undefined)) void this.read();
     this.setReach("live");
     const ticks = message.ticks.map(({ sessionId, offset }) => ({
       sessionId: sessionId as SessionId,

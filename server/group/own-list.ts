@@ -28,6 +28,7 @@ const activeFields = 200;
 /** Sessions in one sign of life; about 45 bytes each. */
 const rowsEach = 1000;
 const signGapMs = 50;
+const tombstonesAtOnce = 50;
 /** Ends that the bus did not take yet. */
 const mostEndings = 1000;
 
@@ -148,9 +149,10 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   async function flush(): Promise<void> {
     const over = new Map<SessionId, SessionInfo>();
     // First how it ended, then off the list: nobody may find neither. What ends meanwhile comes along.
-    for (const [id, info] of endings) {
-      await tombstones.put(info, needs.orderOf(info));
-      over.set(id, info);
+    while (over.size < endings.size) {
+      const some = [...endings].filter(([id]) => !over.has(id)).slice(0, tombstonesAtOnce);
+      await Promise.all(some.map(([, info]) => tombstones.put(info, needs.orderOf(info))));
+      for (const [id, info] of some) over.set(id, info);
     }
     if (whole) await rewrite();
     else {

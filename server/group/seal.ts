@@ -106,7 +106,7 @@ export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Se
     seal(kind, place, plain, flags = 0) {
       count += 1;
       const head = fixedBytes + ownId.length;
-      const out = Buffer.allocUnsafeSlow(head + plain.length + tagBytes);
+      const out = Buffer.allocUnsafe(head + plain.length + tagBytes);
       out[0] = version;
       out[1] = kind;
       out[2] = flags;

@@ -5,12 +5,12 @@ import { dirname, join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { expect, it } from "vitest";
-import { bearer, createClients } from "../../proto/client/index.ts";
+import { bearer, createClients, KickOutcome } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { root } from "../house/sources.ts";
 import { until } from "../support/until.ts";
-import { operate } from "../support/viewing.ts";
+import { operate, watch } from "../support/viewing.ts";
 
 const script = join(root, "docs", "examples", "demo-cluster.ts");
 
@@ -45,13 +45,20 @@ it("the demo shows two nodes that share sessions and links, and leaves nothing b
     using second = createNodeTransport({ baseUrl: nodes[1]?.url ?? "", interceptors: [bearer(token)] });
     expect((await createClients(balanced).access.whoAmI({})).group?.nodes.toSorted()).toEqual(["web1", "web2"]);
 
-    // A shell on one node is on the list of the other.
+    // A shell on one node is listed, watched and ended from the other.
     await using shell = operate(createClients(first), "demo");
     const { session } = await shell.started();
-    const listed = async () => (await createClients(second).sessions.listSessions({})).sessions.map(({ id }) => id);
+    const there = createClients(second);
+    const listed = async () => (await there.sessions.listSessions({})).sessions.map(({ id }) => id);
     await until(async () => (await listed()).includes(session.id), "the other node lists the shell");
-    shell.shell.hangUp();
-    await shell.ended();
+    await using watcher = watch(there, session.id);
+    await watcher.started();
+    await shell.type("echo seen $((6*7))\n");
+    await watcher.shows("seen 42");
+    const kicked = await there.sessions.kick({ sessionId: session.id, reason: "enough" });
+    expect(kicked.outcome).toBe(KickOutcome.ENDED);
+    expect((await shell.ended()).cause).toMatchObject({ kind: "kicked", reason: "enough" });
+    await watcher.ended();
 
     // The page's link works on whichever node did not make it, once.
     const code = found(/#code=(\S+)/);

@@ -184,6 +184,22 @@ describe("a page's token in a group", () => {
     for (const each of [a, b]) expect(each.callerOf(used, over)).toBeUndefined();
   });
 
+  it("that was in use where nobody could be heard is refused after two hours, and a node that starts counts anew", async () => {
+    const [a, b] = [await node("web1"), await node("web2")];
+    const token = await tokenOf(a);
+    await b.off();
+    for (let minute = 0; minute < 130; minute += 1) {
+      expect(a.callerOf(token, over)).toBeDefined();
+      clock.pass(minuteMs);
+      await Promise.resolve();
+    }
+    expect(b.callerOf(token, over)).toBeUndefined();
+    const later = await node("web3");
+    expect(later.callerOf(token, over)).toBeDefined();
+    clock.pass(2 * hourMs);
+    expect(later.callerOf(token, over)).toBeUndefined();
+  });
+
   it("loses what its owner loses: a role at once, and everything when he is taken out", async () => {
     let roles: Record<string, RoleName[]> = { alice: ["operator", "auditor"] };
     const a = await node("web1", { roles: () => roles });

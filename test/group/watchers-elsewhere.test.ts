@@ -43,6 +43,23 @@ describe("watchers elsewhere", () => {
     await reading;
   });
 
+  it("are announced although the first word of them got lost, and again when the holder gave them up", async () => {
+    const { session, sees } = await opened();
+    let lost = 0;
+    holder.bus.hearing = (on, _message, deliver) => {
+      // The attach, then who watches.
+      if (on === groupNames.inbox(holder.self) && ++lost === 2) return;
+      deliver();
+    };
+    const view = await far.watch(session.info);
+    await sees(view);
+    await until(() => session.info.attachments.length === 1, "he is seated");
+    holder.relay.gone(far.self);
+    expect(session.info.attachments.length).toBe(0);
+    far.bus.interrupted();
+    await until(() => session.info.attachments.length === 1, "he is seated again");
+  });
+
   it("are told of a kick ahead of all output, and counted", async () => {
     const { session, print } = await opened();
     const views = [await far.watch(session.info), await far.watch(session.info)];
@@ -110,8 +127,19 @@ describe("watchers elsewhere", () => {
     far.bus.interrupted();
     await view.over;
     expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: exited });
-    const [ended] = holder.registry.listEnded();
-    if (ended === undefined) throw new Error("it did not end");
-    far.mirrors.ended(ended);
+  });
+
+  it("learn of an end from the list of sessions, and are counted all the same", async () => {
+    const { session, sees, channel } = await opened();
+    const view = await far.watch(session.info);
+    await sees(view);
+    await until(() => session.info.attachments.length === 1, "he is seated");
+    far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
+    const kicked = session.kick("everyone", { name: "root" }, "out");
+    await until(() => session.info.ended !== undefined, "it ended");
+    far.mirrors.ended(session.info);
+    expect(await kicked).toMatchObject({ watchersTold: 1 });
+    await view.over;
+    expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: { kind: "kicked" } });
   });
 });

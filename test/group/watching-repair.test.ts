@@ -61,6 +61,8 @@ describe("whatever the bus does", () => {
     far.mirrors.tick(holder.self, [{ sessionId: session.info.id, offset: all().length }]);
     await shown(view);
     expect(far.meter.counts()).toMatchObject({ gaps: { tail: 1 }, resumes: { ring: 1 } });
+    // Said twice: the word may get lost with the frame.
+    expect(holder.relay.ticks().length).toBe(1);
     expect(holder.relay.ticks()).toEqual([]);
     far.mirrors.tick(holder.self, [{ sessionId: session.info.id, offset: all().length }]);
     expect(view.state()).toEqual(stateAfter(size, all()));
@@ -73,8 +75,7 @@ describe("whatever the bus does", () => {
     const deaf = async (text: string) => {
       far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
       await print(text);
-      await until(() => session.info.outputBytes === all().length, "it was printed");
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => holder.relay.ticks().some(({ offset }) => offset === all().length), "it was published");
       far.bus.hearing = (_on, _message, deliver) => deliver();
       far.bus.interrupted();
       await shown(view);

@@ -43,7 +43,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   const state = useViewing(box, { sessionId, label: words.watch.screen(operator, target), round, onBell: bell.ring });
   const session = listed ?? state?.session;
   const names = namesOf(session);
-  const back = session === undefined ? undefined : lookBackPath(session);
+  const back = session === undefined ? undefined : lookBackPath(who, session);
   const failed = state?.phase === "failed";
   useEffect(() => {
     document.title = `${words.watch.title(names[0], names[1])} · bartizan`;

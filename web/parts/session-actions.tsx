@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import { printable, type SessionInfo, SessionState } from "../../proto/client/index.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
-import { lookBackPath } from "./look-back.ts";
+import { hasRecordingHere, lookBackPath } from "./look-back.ts";
 import { usePage } from "./page-context.tsx";
 import { mayKick, mayReopen, mayWatch } from "./rights.ts";
 
@@ -19,8 +19,8 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
   const words = useWords();
   const { who, openShell } = usePage();
   const target = printable(session.target, 80);
-  const recorded = session.recordingId !== "";
-  const back = lookBackPath(session);
+  const recorded = hasRecordingHere(who, session);
+  const back = lookBackPath(who, session);
   const replay = `/replay/${encodeURIComponent(session.recordingId)}`;
   if (session.state === SessionState.ENDED) {
     return (
