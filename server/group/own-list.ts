@@ -58,6 +58,8 @@ export interface OwnList {
   beat(): void;
   /** From `true` on this node hears its own signs of life, and gives them whoever else does; `false` ends that. */
   listen(own: boolean): void;
+  /** When the lease last lived on; monotonic, ms. */
+  readonly leasedAtMs: number;
   /** Resolves when the group was told how it ended, or the bus did not take it. Never rejects. */
   told(session: SessionId): Promise<void>;
   /** The lease lives on, or the whole list is written anew. Rejects with `BusDown`. */
@@ -75,6 +77,8 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   const startedAtMs = clock.wallMs();
   const changed = new Map<SessionId, SessionInfo>();
   const endings = new Map<SessionId, SessionInfo>();
+  /** Of `endings`: off the list already, although how they ended is not written. */
+  const takenOff = new Set<SessionId>();
   const active = new Map<SessionId, number>();
   const stale = new Map<SessionId, SessionInfo>();
   const gists = new Map<SessionId, string>();
@@ -87,6 +91,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   let batch: Disposable | undefined;
   let flushedAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
+  let leasedAtMs = clock.monotonicMs();
   let work: Promise<void> = Promise.resolve();
 
   const head = () =>
@@ -147,6 +152,28 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
 
   /** Everything that is due; the whole list when the group may have another. */
   async function flush(): Promise<void> {
+    try {
+      await flushAll();
+    } catch (error) {
+      await takeOff().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** A Redis without memory takes nothing new, but lets go of what it has: no session stays on a list after its end. */
+  async function takeOff(): Promise<void> {
+    const left = new Map([...endings].filter(([id]) => !takenOff.has(id)));
+    if (left.size === 0 || !bus.state.up) return;
+    for (const step of stepsOf(new Map(), left)) {
+      version += 1;
+      const remove = step.ended.map(({ id }) => id);
+      const publish = { channel, message: message(step) };
+      await bus.records.change(record, { remove, lifeMs: timing.leaseMs, publish });
+      for (const id of remove) takenOff.add(id as SessionId);
+    }
+  }
+
+  async function flushAll(): Promise<void> {
     const over = new Map<SessionId, SessionInfo>();
     // First how it ended, then off the list: nobody may find neither. What ends meanwhile comes along.
     while (over.size < endings.size) {
@@ -156,11 +183,14 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     }
     if (whole) await rewrite();
     else {
-      const steps = stepsOf(changed, over);
+      const steps = stepsOf(changed, new Map([...over].filter(([id]) => !takenOff.has(id))));
       changed.clear();
       for (const step of steps) await take(step);
     }
-    for (const id of over.keys()) endings.delete(id);
+    for (const id of over.keys()) {
+      endings.delete(id);
+      takenOff.delete(id);
+    }
   }
 
   async function take(step: Step): Promise<void> {
@@ -190,14 +220,17 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       await bus.records.change(record, { replace: at === 0, set, lifeMs: timing.leaseMs, ...publish });
     }
     whole = false;
+    leasedAtMs = clock.monotonicMs();
   }
 
   async function renew(): Promise<void> {
     for (const id of endings.keys()) {
       if (endings.size <= mostEndings) break;
       endings.delete(id);
+      takenOff.delete(id);
     }
     const found = await bus.records.renew(record, timing.leaseMs, "#");
+    if (found !== undefined) leasedAtMs = clock.monotonicMs();
     const known =
       found === undefined
         ? undefined
@@ -251,6 +284,9 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
 
   return {
     beat,
+    get leasedAtMs() {
+      return leasedAtMs;
+    },
     listen(value) {
       listening = value;
       if (value) beat();
