@@ -16,6 +16,7 @@ import type { GroupMeter } from "./meter.ts";
 import type { Names, NodeId } from "./names.ts";
 import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
+import { createSignsOfLife, type SignsOfLife } from "./signs-of-life.ts";
 import type { Timing } from "./timing.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -25,9 +26,6 @@ const stepBytes = 40 * 1024;
 const rewriteFields = 200;
 /** Sessions whose output alone has moved, written again at each renewal: the oldest news first. */
 const activeFields = 200;
-/** Sessions in one sign of life; about 45 bytes each. */
-const rowsEach = 1000;
-const signGapMs = 50;
 const tombstonesAtOnce = 50;
 /** Ends that the bus did not take yet. */
 const mostEndings = 1000;
@@ -53,11 +51,7 @@ export interface OwnListNeeds {
   readonly timing: Timing;
 }
 
-export interface OwnList {
-  /** Somebody listens, or this node itself does: a sign of life at once, then each second while there is one to hear it. */
-  beat(): void;
-  /** From `true` on this node hears its own signs of life, and gives them whoever else does; `false` ends that. */
-  listen(own: boolean): void;
+export interface OwnList extends Pick<SignsOfLife, "beat" | "listen"> {
   /** When the lease last lived on; monotonic, ms. */
   readonly leasedAtMs: number;
   /** Resolves when the group was told how it ended, or the bus did not take it. Never rejects. */
@@ -79,15 +73,10 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   const endings = new Map<SessionId, SessionInfo>();
   /** Of `endings`: off the list already, although how they ended is not written. */
   const takenOff = new Set<SessionId>();
-  const active = new Map<SessionId, number>();
   const stale = new Map<SessionId, SessionInfo>();
   const gists = new Map<SessionId, string>();
   let version = 0;
   let whole = true;
-  let listening = false;
-  let unheard = 0;
-  let signedAtMs = Number.NEGATIVE_INFINITY;
-  let beating: Disposable | undefined;
   let batch: Disposable | undefined;
   let flushedAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
@@ -118,13 +107,13 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     if (info.state === "ended") {
       changed.delete(info.id);
       gists.delete(info.id);
-      active.delete(info.id);
+      signs.forget(info.id);
       stale.delete(info.id);
       endings.set(info.id, info);
     } else {
       const gist = gistOf(info);
       if (gists.get(info.id) === gist) {
-        active.set(info.id, info.outputBytes);
+        signs.moved(info.id, info.outputBytes);
         stale.set(info.id, info);
         return;
       }
@@ -246,50 +235,16 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     await bus.records.remember(names.nodes, self, clock.wallMs());
   }
 
-  function giveSign(): void {
-    signedAtMs = clock.monotonicMs();
-    const rows = [
-      ...needs.ticks().map((tick) => ({ ...tick, watched: true })),
-      ...Array.from(active, ([sessionId, offset]) => ({ sessionId, offset, watched: false })),
-    ];
-    active.clear();
-    for (let at = 0; at === 0 || at < rows.length; at += rowsEach) {
-      const some = rows.slice(at, at + rowsEach);
-      const of = (watched: boolean) =>
-        some
-          .filter((row) => row.watched === watched)
-          .map(({ sessionId, offset }) => ({ sessionId, offset: BigInt(offset) }));
-      bus.publish(channel, message({ ticks: of(true), active: of(false) })).then(counted, () => {});
-    }
-  }
-
-  function counted(receivers: number): void {
-    unheard = receivers > (listening ? 1 : 0) ? 0 : unheard + 1;
-    // Twice: the one who listens may just be reconnecting.
-    if (unheard >= 2 && !listening) stop();
-  }
-
-  function stop(): void {
-    beating?.[Symbol.dispose]();
-    beating = undefined;
-  }
-
-  function beat(): void {
-    if (closed) return;
-    unheard = 0;
-    beating ??= clock.every(timing.heartbeatMs, giveSign);
-    // Many may ask for one in the same moment.
-    if (clock.monotonicMs() - signedAtMs >= signGapMs) giveSign();
-  }
+  const signs = createSignsOfLife({
+    ...{ clock, heartbeatMs: timing.heartbeatMs, ticks: needs.ticks },
+    publish: (ticks, active) => bus.publish(channel, message({ ticks: [...ticks], active: [...active] })),
+  });
 
   return {
-    beat,
+    beat: signs.beat,
+    listen: signs.listen,
     get leasedAtMs() {
       return leasedAtMs;
-    },
-    listen(value) {
-      listening = value;
-      if (value) beat();
     },
     async told(session) {
       // Whatever is due now includes it.
@@ -313,7 +268,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       closed = true;
       subscription[Symbol.dispose]();
       batch?.[Symbol.dispose]();
-      stop();
+      signs[Symbol.dispose]();
       await work;
     },
   };
