@@ -149,7 +149,8 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   }
 
   function look(): void {
-    if (strictMs !== undefined && clock.monotonicMs() - own.leasedAtMs > strictMs) {
+    const isLate = strictMs !== undefined && clock.monotonicMs() - own.leasedAtMs > strictMs;
+    if (isLate && registry.size > 0) {
       log.warn({ sessions: registry.size }, "off the bus for too long: all sessions are ended");
       registry.closeAll(
         "fault",

@@ -76,6 +76,29 @@ test("who is cut off itself concludes nothing, says so, and goes on where it was
   await operator.ended();
 });
 
+test("a node that still seems to be on the bus, but gives no sign of life, is flagged as well", async () => {
+  const group = createTestGroup(short);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  await using two = await group.open("two");
+  await using one = await group.open("one", { ...options, bus });
+  const { operator, id } = await openedOn(one);
+  await using _operator = operator;
+  await lists(two, id);
+  await using watcher = watch(two.clients(), id);
+  await watcher.started();
+  bus.freeze();
+  const word = await until(() => watcher.events.find((event) => event.kind === "reach"), "the watcher is told");
+  expect(word).toMatchObject({ reach: "unreachable", text: "one gives no sign of life." });
+  // What it is not known to have ended may live.
+  const answer = await two.clients().sessions.kick({ sessionId: id, reason: "freeze", idempotencyId: "k" });
+  expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
+  expect(memory.pty().hungUp()).toBe(false);
+  await until(async () => (await listed(two))[0]?.unreachable, "the list says so, also when the lease is over");
+  await bus.mend();
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+});
+
 test("a node that gave no sign of life for the time that lists are kept is forgotten", async () => {
   const group = createTestGroup({ ...short, forgetMs: 1200 });
   const { memory, options } = withMemory();
