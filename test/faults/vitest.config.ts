@@ -6,6 +6,6 @@ export default mergeConfig(
   usual,
   defineConfig({
     root: new URL("../..", import.meta.url).pathname,
-    test: { include: ["test/faults/*.{test,slow}.ts"], maxWorkers: 1 },
+    test: { include: ["test/faults/*.test.ts"], env: { BARTIZAN_FAULTS: "all" }, maxWorkers: 1 },
   }),
 );
