@@ -1,7 +1,13 @@
 /** The speed of a group: nodes in processes of their own over a real Redis. Prints a table, writes JSON. `npm run bench:groups`. */
+import { randomBytes } from "node:crypto";
 import { cpus, loadavg } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../server/flow/clock.ts";
+import { createGroupMeter } from "../../server/group/meter.ts";
+import { createNodeId } from "../../server/group/names.ts";
+import { createSealer, kinds } from "../../server/group/seal.ts";
+import { createLog } from "../../server/log.ts";
 import { until } from "../support/until.ts";
 import { quantile } from "./bench-rig.ts";
 import { createBenchTable } from "./bench-table.ts";
@@ -29,6 +35,33 @@ async function level(holder: BenchNode, watcher: BenchNode, which: readonly stri
     const [seen, printed] = await Promise.all([watcher.seen(), holder.printed()]);
     return which.every((id) => seen[id]?.offset === printed[id]?.offset);
   }, "the watchers have seen all");
+}
+
+/** CPU, not time: the machine may do much else. */
+function cpuUsEach(times: number, run: () => void): number {
+  const before = process.cpuUsage();
+  for (let time = 0; time < times; time += 1) run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / times;
+}
+
+async function benchSeal(): Promise<void> {
+  const common = { keys: [randomBytes(32)], clock: systemClock, log: createLog("silent") };
+  const [one, other] = ["web1", "web2"].map((name) =>
+    createSealer({ ...common, self: createNodeId(name), meter: createGroupMeter(systemClock) }),
+  );
+  if (one === undefined || other === undefined) throw new Error("there are no sealers");
+  const plain = Buffer.alloc(lineBytes);
+  const best = { seal: Number.POSITIVE_INFINITY, open: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < 10; round += 1) {
+    const sealed: Uint8Array[] = [];
+    let at = 0;
+    const seal = cpuUsEach(20_000, () => void sealed.push(one.seal(kinds.data, "bz:{s}:o", plain)));
+    const open = cpuUsEach(20_000, () => void other.open("bz:{s}:o", sealed[at++] as Uint8Array));
+    Object.assign(best, { seal: Math.min(best.seal, seal), open: Math.min(best.open, open) });
+  }
+  table.row("seal a frame of 330 bytes, CPU, best of 10 rounds", best.seal, "us", "<= 6 us", best.seal <= 6);
+  table.row("open it, CPU, best of 10 rounds", best.open, "us", "<= 6 us", best.open <= 6);
 }
 
 async function benchLag(): Promise<void> {
@@ -202,7 +235,7 @@ async function benchFrozen(): Promise<void> {
   table.row("  watchers level again after", performance.now() - thawedMs, "ms");
 }
 
-const benches = { benchLag, benchPublishes, benchKills, benchReceive, benchScale, benchFrozen };
+const benches = { benchSeal, benchLag, benchPublishes, benchKills, benchReceive, benchScale, benchFrozen };
 const chosen = process.argv.slice(2);
 process.stdout.write(`${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}\n`);
 for (const [name, bench] of Object.entries(benches)) {
