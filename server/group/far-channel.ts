@@ -2,7 +2,7 @@
 import { BartizanFault } from "../errors.ts";
 import type { KeyFrame, Position, SessionEvent, SessionInfo } from "../events.ts";
 import { type Clock, pause } from "../flow/clock.ts";
-import type { GroupBus } from "./bus.ts";
+import { BusDown, type GroupBus } from "./bus.ts";
 import { frameOf, type Word } from "./frame.ts";
 import { FrameOrder } from "./frame-order.ts";
 import { endedOf, infoOf } from "./from-wire.ts";
@@ -31,6 +31,8 @@ export interface FarChannelNeeds {
   readonly screen: (frame: KeyFrame, moved: boolean) => void;
   /** Somebody waits for a key frame. */
   readonly someoneWaits: () => boolean;
+  /** Any number of messages may have been missed, in both directions. */
+  readonly interrupted: () => void;
   /** The holder has no such session any more, and does not know how it ended. */
   readonly gone: () => void;
 }
@@ -80,6 +82,7 @@ export class FarChannel {
    */
   async open(from: Position | undefined): Promise<{ info: SessionInfo; resumed: boolean }> {
     const { bus, inbox, holder, info, timing } = this.#needs;
+    if (!bus.state.up) throw new BusDown(bus.state.reason);
     const subscription = await bus.subscribe(this.#name, {
       message: (bytes) => this.#hear(bytes),
       missed: () => this.missed(),
@@ -114,8 +117,10 @@ export class FarChannel {
 
   /** Any number of messages may be missing. */
   missed(): void {
+    if (this.#life.signal.aborted) return;
     this.#doubt = { interrupted: true };
     this.recover();
+    this.#needs.interrupted();
   }
 
   /** Nothing is delivered any more. `detach`: the holder is told that nobody watches here. */

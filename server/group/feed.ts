@@ -1,6 +1,7 @@
 /** What one session sends to other nodes: output gathered into frames, words in their places, key frames when asked or flooding. */
 import type { CommandWord, KeyFrame, Notice, SessionEvent, SessionId, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
+import { FloodGauge } from "./flood-gauge.ts";
 import { framesOf, keyFrames, type Outgoing, type Word, wordFrame } from "./frame.ts";
 import type { FrameKind, GroupMeter } from "./meter.ts";
 import { kinds } from "./seal.ts";
@@ -51,8 +52,9 @@ export class Feed {
   #frame: { joins: number; sending: boolean } | undefined;
   #frameAtMs = Number.NEGATIVE_INFINITY;
   #joins = 0;
-  #windowAtMs: number;
-  #windowBytes = 0;
+  /** Nothing more is sent before a further key frame. */
+  #screenFirst = false;
+  readonly #gauge: FloodGauge;
   /** Output since the last key frame was asked for; undefined: the session does not flood. */
   #flood: { bytes: number; readonly ticks: Disposable } | undefined;
   #flush: Disposable | undefined;
@@ -64,7 +66,7 @@ export class Feed {
     this.#needs = needs;
     this.#size = needs.size;
     this.#publishedOffset = needs.offset;
-    this.#windowAtMs = needs.clock.monotonicMs();
+    this.#gauge = new FloodGauge(needs.clock, needs.timing);
   }
 
   /** What was published so far ends here. */
@@ -103,10 +105,9 @@ export class Feed {
       return;
     }
     this.#items.push(event);
-    const flooded = (this.#flood?.bytes ?? 0) > 0;
+    this.#screenFirst = (this.#flood?.bytes ?? 0) > 0;
     this.#endFlood();
-    if (flooded && this.#frame === undefined) this.#askFrame(false);
-    else if (this.#frame === undefined) this.#send();
+    if (this.#frame === undefined) this.#goOn();
   }
 
   /** The last word once more. */
@@ -158,6 +159,13 @@ export class Feed {
     const waitMs = this.#flushedAtMs + windowMs - clock.monotonicMs();
     if (waitMs <= 0 || this.#itemBytes >= timing.flushBytes) this.#send();
     else this.#flush ??= clock.after(waitMs, () => this.#send());
+  }
+
+  #goOn(): void {
+    if (this.#screenFirst) {
+      this.#screenFirst = false;
+      this.#askFrame(false);
+    } else this.#send();
   }
 
   /** Everything that waits. */
@@ -264,8 +272,7 @@ export class Feed {
     if (this.#flood !== undefined) this.#flood.bytes = 0;
     const done = () => {
       this.#frame = undefined;
-      if (this.#closed) return;
-      this.#send();
+      if (!this.#closed) this.#goOn();
     };
     keyFrame().then(
       (frame) => {
@@ -294,48 +301,37 @@ export class Feed {
 
   /** True: key frames take the place of these bytes. */
   #countsAsFlood(bytes: number): boolean {
-    const { clock, timing } = this.#needs;
     if (this.#flood !== undefined) {
       this.#flood.bytes += bytes;
-      this.#windowBytes += bytes;
+      this.#gauge.count(bytes);
       return true;
     }
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#windowAtMs >= timing.floodWindowMs) {
-      this.#windowAtMs = nowMs;
-      this.#windowBytes = 0;
-    }
-    this.#windowBytes += bytes;
-    if (this.#windowBytes <= timing.floodBytes) return false;
+    if (!this.#gauge.floods(bytes)) return false;
     this.#startFlood();
     return true;
   }
 
   #startFlood(): void {
-    const { clock, timing, meter } = this.#needs;
+    const { clock, timing } = this.#needs;
     this.#items = this.#items.filter(({ kind }) => kind !== "output" && kind !== "resize");
     this.#itemBytes = 0;
     this.#flush?.[Symbol.dispose]();
     this.#flush = undefined;
     this.#lostFrom = undefined;
-    this.#windowAtMs = clock.monotonicMs();
-    this.#windowBytes = timing.floodBytes;
-    const tick = () => {
-      meter.flooded(timing.floodFrameMs);
-      const nowMs = clock.monotonicMs();
-      const isCalm = nowMs - this.#windowAtMs >= timing.calmWindowMs && this.#windowBytes < timing.calmBytes;
-      const bytes = this.#flood?.bytes ?? 0;
-      if (nowMs - this.#windowAtMs >= timing.calmWindowMs) {
-        this.#windowAtMs = nowMs;
-        this.#windowBytes = 0;
-      }
-      if (this.#frame !== undefined || this.#underWayBytes > maxUnderWayBytes / 2) return;
-      if (isCalm) this.#endFlood();
-      if (bytes > 0) this.#askFrame(false);
-    };
-    this.#flood = { bytes: 1, ticks: clock.every(timing.floodFrameMs, tick) };
+    this.#gauge.begin();
+    this.#flood = { bytes: 1, ticks: clock.every(timing.floodFrameMs, () => this.#tick()) };
     if (this.#frame === undefined && this.#frameAtMs + timing.floodFrameMs <= clock.monotonicMs())
       this.#askFrame(false);
+  }
+
+  #tick(): void {
+    const { meter, timing } = this.#needs;
+    meter.flooded(timing.floodFrameMs);
+    const isCalm = this.#gauge.isCalm();
+    const isNew = (this.#flood?.bytes ?? 0) > 0;
+    if (this.#frame !== undefined || this.#underWayBytes > maxUnderWayBytes / 2) return;
+    if (isCalm) this.#endFlood();
+    if (isNew) this.#askFrame(false);
   }
 
   #endFlood(): void {

@@ -51,13 +51,15 @@ export interface MirrorsNeeds {
 
 const announceMs = 250;
 /** More watchers of one node than this are not listed on the session. */
-const maxListed = 500;
+const maxListed = 200;
 
 interface Entry {
   readonly holder: NodeId;
   readonly mirrored: Mirrored;
   announce: Disposable | undefined;
   announcedAtMs: number;
+  /** The newest word on who watches here, until the holder has answered it. */
+  asking: AbortController | undefined;
 }
 
 export function openMirrors(needs: MirrorsNeeds): Mirrors {
@@ -78,7 +80,8 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       changed: () => announceSoon(info.id, entry),
       over: () => close(info.id, entry),
     });
-    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: Number.NEGATIVE_INFINITY };
+    const never = Number.NEGATIVE_INFINITY;
+    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: never, asking: undefined };
     entries.set(info.id, entry);
     keep ??= clock.every(timing.keepMs, tellStillWatched);
     tellReach(entry);
@@ -87,6 +90,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   function close(id: SessionId, entry: Entry): void {
     entry.announce?.[Symbol.dispose]();
+    entry.asking?.abort();
     if (entries.get(id) === entry) entries.delete(id);
     if (entries.size > 0) return;
     keep?.[Symbol.dispose]();
@@ -95,7 +99,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   /** The first change at once, all others of a quarter of a second together. */
   function announceSoon(id: SessionId, entry: Entry): void {
-    if (entry.announce !== undefined) return;
+    if (entry.announce !== undefined || entries.get(id) !== entry) return;
     const waitMs = entry.announcedAtMs + announceMs - clock.monotonicMs();
     if (waitMs <= 0) announce(id, entry);
     else
@@ -105,22 +109,32 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       });
   }
 
+  /** Who watches here, until the holder says that it knows; an older word must not come after a newer one. */
   function announce(sessionId: SessionId, entry: Entry): void {
     entry.announcedAtMs = clock.monotonicMs();
+    entry.asking?.abort();
+    const asking = new AbortController();
+    entry.asking = asking;
     const watchers = entry.mirrored.watchers.slice(0, maxListed).map(attachedToWire);
-    send(entry.holder, { case: "watchers", value: { sessionId, watchers } });
+    const body = { case: "watchers", value: { sessionId, watchers } } as const;
+    inbox.ask(entry.holder, body, "told", timing.askMs, asking.signal).then(
+      () => {
+        if (entry.asking === asking) entry.asking = undefined;
+      },
+      (error: unknown) => log.debug({ err: error, session: sessionId }, "a holder does not know who watches here"),
+    );
   }
 
   function send(to: NodeId, body: Parameters<Inbox["send"]>[1]): void {
     inbox.send(to, body).catch((error: unknown) => log.debug({ err: error, to }, "a message to a holder was lost"));
   }
 
-  /** One message for each holder; and who watches once more where it did not say that it knows. */
+  /** One message for each holder; and who watches, where the holder gave no answer. */
   function tellStillWatched(): void {
     const watched = Map.groupBy(entries, ([, { holder }]) => holder);
     for (const [holder, sessions] of watched) {
       send(holder, { case: "keep", value: { sessionIds: sessions.map(([id]) => id) } });
-      for (const [id, entry] of sessions) if (!entry.mirrored.settled) announceSoon(id, entry);
+      for (const [id, entry] of sessions) if (entry.asking !== undefined) announceSoon(id, entry);
     }
   }
 

@@ -110,11 +110,16 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
   return {
     async carryOut() {
       const record = names.orders(self);
-      for (const [orderId, bytes] of await bus.records.fields(record)) {
-        const read = sealed.read(kinds.record, placeOf(record, orderId), BusKickSchema, bytes);
-        if (read !== undefined) await take(read.message, read.sender);
-        await bus.records.change(record, { remove: [orderId], lifeMs: timing.forgetMs });
-      }
+      const left = [...(await bus.records.fields(record))];
+      if (left.length === 0) return;
+      // All at once: the lease waits for it.
+      await Promise.all(
+        left.map(async ([orderId, bytes]) => {
+          const read = sealed.read(kinds.record, placeOf(record, orderId), BusKickSchema, bytes);
+          if (read !== undefined) await take(read.message, read.sender);
+        }),
+      );
+      await bus.records.change(record, { remove: left.map(([orderId]) => orderId), lifeMs: timing.forgetMs });
     },
     kick: end,
     orderOf({ id, ended }) {

@@ -120,15 +120,16 @@ export function openRelay(needs: RelayNeeds): Relay {
       if (!resumes) one.wantKeyFrame();
     }),
 
-    inbox.on("resume", (value, from, reply) => {
+    inbox.on("resume", (value, node, reply) => {
       const sessionId = value.sessionId as SessionId;
-      const one = find(sessionId, from);
+      const one = find(sessionId, node);
       if (one === undefined) {
         reply({ case: "missing", value: { sessionId, gone: true } });
         return;
       }
       const place = missingPlace(names, sessionId);
-      const missing = value.from === undefined ? undefined : one.missing(Number(value.from.offset));
+      const { from } = value;
+      const missing = from?.epoch === one.epoch ? one.missing(Number(from.offset)) : undefined;
       const frames = missing?.map(({ kind, plain, flags }) => sealer.seal(kind, place, plain, flags)) ?? [];
       reply({ case: "missing", value: { sessionId, frames, gone: missing === undefined && one.ended !== undefined } });
       if (missing === undefined) one.wantKeyFrame();
@@ -142,8 +143,9 @@ export function openRelay(needs: RelayNeeds): Relay {
 
     inbox.on("detach", ({ sessionId }, from) => relayed.get(sessionId as SessionId)?.left(from)),
 
-    inbox.on("watchers", ({ sessionId, watchers }, from) => {
+    inbox.on("watchers", ({ sessionId, watchers }, from, reply) => {
       find(sessionId as SessionId, from)?.watchers(from, watchers.map(attachedOf));
+      reply({ case: "told", value: { sessionId, watchers: watchers.length } });
     }),
 
     inbox.on("told", ({ sessionId, watchers }, from) => relayed.get(sessionId as SessionId)?.told(from, watchers)),

@@ -45,7 +45,7 @@ export class Relayed implements Disposable {
   /** Undefined while nobody hears the channel. */
   #feed: Feed | undefined;
   #ended: Ended | undefined;
-  #tickedOffset: number;
+  #ticked: { readonly offset: number; times: number };
   #timer: Disposable | undefined;
 
   constructor(needs: RelayedNeeds) {
@@ -56,11 +56,15 @@ export class Relayed implements Disposable {
       ended: (event, ahead) => this.#end(event, ahead),
     };
     this.#hearing = needs.session.overhear(ear);
-    this.#tickedOffset = this.#hearing.offset;
+    this.#ticked = { offset: this.#hearing.offset, times: 2 };
   }
 
   get offset(): number {
     return this.#hearing.offset;
+  }
+
+  get epoch(): string {
+    return this.#needs.session.info.epoch;
   }
 
   /** How it ended, for a few seconds after it did. */
@@ -152,12 +156,13 @@ export class Relayed implements Disposable {
     this.#nodes.get(node)?.told.resolve(watchers);
   }
 
-  /** Where the channel stands, when that is news. */
+  /** Where the channel stands, when that is news, and once more: the first word may get lost with the last frame. */
   tick(): number | undefined {
     const offset = this.#feed?.publishedOffset;
-    if (offset === undefined || offset === this.#tickedOffset) return undefined;
-    this.#tickedOffset = offset;
-    return offset;
+    if (offset === undefined) return undefined;
+    if (offset !== this.#ticked.offset) this.#ticked = { offset, times: 0 };
+    this.#ticked.times += 1;
+    return this.#ticked.times <= 2 ? offset : undefined;
   }
 
   /** The bus is up again. */
@@ -197,7 +202,7 @@ export class Relayed implements Disposable {
     this.#feed ??= this.#openFeed();
     const feed = this.#feed;
     feed.ended(event, ahead);
-    const { clock, timing, over } = this.#needs;
+    const { clock, timing, over, busIsUp } = this.#needs;
     const told = Array.from(this.#nodes.values(), (far) => far.told.promise);
     let all = false;
     void Promise.all(told).then(() => {
@@ -207,6 +212,7 @@ export class Relayed implements Disposable {
       if (!all) feed.sayEnded(event, ahead);
       this.#timer = clock.after(timing.afterEndMs, over);
     });
-    return told;
+    // Cut off from all of them, there is nothing to wait for.
+    return busIsUp() ? told : [];
   }
 }

@@ -11,6 +11,8 @@ export interface RemoteSessionNeeds {
   /** Where clients reach the holder; empty when they cannot. */
   readonly address: string;
   readonly orders: Orders;
+  /** Whether the holder is on the bus, as far as this node can know. */
+  readonly isThere: () => Promise<boolean>;
   readonly watch: (who: Principal, options: AttachOptions, signal: AbortSignal) => Promise<Attachment>;
 }
 
@@ -27,9 +29,10 @@ export class RemoteSession implements LiveSession {
 
   /** Input never takes the bus: throws `not-here` for an operator, with the holder's address. */
   async attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment> {
-    const { holder, address, info, watch } = this.#needs;
+    const { holder, address, info, watch, isThere } = this.#needs;
     if (role === "watcher") return await watch(who, options, signal);
-    if (info.unreachable === true) throw holderUnreachable(holder);
+    // Nobody is sent where nobody is.
+    if (info.unreachable === true || !(await isThere())) throw holderUnreachable(holder);
     throw new BartizanFault(
       "not-here",
       `Your shell is on the node ${nodeNameOf(holder)}, and can be used only there.`,

@@ -11,6 +11,7 @@ import {
   listed,
   lists,
   screenOf,
+  slowly,
   startEcho,
   startFlow,
 } from "../support/fault-rig.ts";
@@ -69,7 +70,7 @@ it("F17: the master becomes a replica under living connections: it is left, and 
   await play.whole();
 });
 
-it.each(["stop", "freeze", "order"] as const)("F18: sentinels choose another master (%s)", async (how) => {
+slowly.each(["stop", "freeze", "order"] as const)("F18: sentinels choose another master (%s)", async (how) => {
   await using sentinels = await openSentinels();
   await using play = await playing({ sentinels: sentinels.config });
   const first = await sentinels.master();
@@ -83,7 +84,7 @@ it.each(["stop", "freeze", "order"] as const)("F18: sentinels choose another mas
   await play.whole();
 });
 
-it("F19: the slot of a live session moves: nothing is missing, and nothing comes out of order", async () => {
+slowly("F19: the slot of a live session moves: nothing is missing, and nothing comes out of order", async () => {
   await using cluster = await openCluster();
   await using play = await playing({ cluster: { nodes: cluster.nodes } });
   const [one] = cluster.masters as [RedisServer];
@@ -100,7 +101,7 @@ it("F19: the slot of a live session moves: nothing is missing, and nothing comes
   await play.whole();
 });
 
-it.each(["kill", "freeze"] as const)(
+slowly.each(["kill", "freeze"] as const)(
   "F20: the master of a session's slot is gone (%s): its replica takes over",
   async (how) => {
     await using cluster = await openCluster({ replicas: true });
@@ -119,14 +120,17 @@ it.each(["kill", "freeze"] as const)(
   },
 );
 
-it("F21: two of three masters are gone: the bus is down, shells go on, and all is right when they are back", async () => {
-  await using cluster = await openCluster();
-  await using play = await playing({ cluster: { nodes: cluster.nodes } });
-  for (const master of cluster.masters.slice(1)) await master.stop();
-  const up = async () => (await askers(play.a).access.whoAmI({})).group?.up === true;
-  await until(async () => !(await up()), "it is noticed");
-  await play.goesOn(100);
-  for (const master of cluster.masters.slice(1)) await master.start();
-  await until(up, "the bus is up again");
-  await play.whole();
-});
+slowly(
+  "F21: two of three masters are gone: the bus is down, shells go on, and all is right when they are back",
+  async () => {
+    await using cluster = await openCluster();
+    await using play = await playing({ cluster: { nodes: cluster.nodes } });
+    for (const master of cluster.masters.slice(1)) await master.stop();
+    const up = async () => (await askers(play.a).access.whoAmI({})).group?.up === true;
+    await until(async () => !(await up()), "it is noticed");
+    await play.goesOn(100);
+    for (const master of cluster.masters.slice(1)) await master.start();
+    await until(up, "the bus is up again");
+    await play.whole();
+  },
+);

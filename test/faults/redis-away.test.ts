@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { KickOutcome } from "../../proto/client/index.ts";
 import { openFaultProxy } from "../support/fault-proxy.ts";
-import { askers, createFaultRig, end, faultTargets, listed, lists, startEcho } from "../support/fault-rig.ts";
+import { askers, createFaultRig, end, faultTargets, listed, lists, slowly, startEcho } from "../support/fault-rig.ts";
 import { fileIn, openRedis } from "../support/redis.ts";
 import type { TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -13,7 +13,7 @@ import { operate } from "../support/viewing.ts";
 const kick = async (node: TestBastion, sessionId: string, idempotencyId = "") => {
   const start = performance.now();
   const answer = await askers(node).sessions.kick({ sessionId, reason: "freeze", idempotencyId });
-  expect(performance.now() - start, "a kick is answered within its deadline").toBeLessThan(4500);
+  expect(performance.now() - start, "a kick is answered within its deadline").toBeLessThan(6000);
   return answer;
 };
 
@@ -25,7 +25,7 @@ async function newSessionSeen(from: TestBastion, by: TestBastion, limitMs: numbe
   await end(operator);
 }
 
-it.each([500, 5000])("F4: Redis is gone for %i ms", async (awayMs) => {
+slowly.each([500, 5000])("F4: Redis is gone for %i ms", async (awayMs) => {
   await using redis = await openRedis();
   using rig = createFaultRig({ url: redis.url });
   const targets = faultTargets();
@@ -75,7 +75,7 @@ it("F5: Redis comes after the nodes: they are ready at once, and join by themsel
   await echo.fine();
 });
 
-it("F6: Redis is loading: it is down as long, and there is no storm of attempts", async () => {
+slowly("F6: Redis is loading: it is down as long, and there is no storm of attempts", async () => {
   await using redis = await openRedis({ config: ["key-load-delay 0"] });
   await redis.cli("debug", "populate", 200_000);
   await redis.cli("save");
@@ -93,32 +93,35 @@ it("F6: Redis is loading: it is down as long, and there is no storm of attempts"
   await echo.fine();
 });
 
-it("F7: Redis hangs for 5 s, also while nodes connect: found out within 2.1 s, and nothing stale is done afterwards", async () => {
-  await using redis = await openRedis();
-  using rig = createFaultRig({ url: redis.url });
-  const targets = faultTargets();
-  await using a = await rig.open("a", targets.options);
-  await using c = await rig.open("c");
-  await using echo = await startEcho(a);
-  const operator = operate(a.clients(), "flow");
-  const { session } = await operator.started();
-  await lists(c, session.id);
-  redis.freeze();
-  try {
-    const answer = await kick(c, session.id, "k1");
-    expect(answer.outcome).toBe(KickOutcome.UNREACHABLE);
-    const start = performance.now();
-    await using late = await rig.open("late");
-    expect(performance.now() - start).toBeLessThan(8000);
-    expect(await listed(late)).toEqual([]);
-  } finally {
-    redis.thaw();
-  }
-  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
-  await operator[Symbol.asyncDispose]();
-  await newSessionSeen(a, c, 8000);
-  await echo.fine();
-});
+slowly(
+  "F7: Redis hangs for 5 s, also while nodes connect: found out within 2.1 s, and nothing stale is done afterwards",
+  async () => {
+    await using redis = await openRedis();
+    using rig = createFaultRig({ url: redis.url });
+    const targets = faultTargets();
+    await using a = await rig.open("a", targets.options);
+    await using c = await rig.open("c");
+    await using echo = await startEcho(a);
+    const operator = operate(a.clients(), "flow");
+    const { session } = await operator.started();
+    await lists(c, session.id);
+    redis.freeze();
+    try {
+      const answer = await kick(c, session.id, "k1");
+      expect(answer.outcome).toBe(KickOutcome.UNREACHABLE);
+      const start = performance.now();
+      await using late = await rig.open("late");
+      expect(performance.now() - start).toBeLessThan(8000);
+      expect(await listed(late)).toEqual([]);
+    } finally {
+      redis.thaw();
+    }
+    expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+    await operator[Symbol.asyncDispose]();
+    await newSessionSeen(a, c, 8000);
+    await echo.fine();
+  },
+);
 
 it("F14: Redis takes no more clients: down with a clear word, until there is room", async () => {
   await using redis = await openRedis();
@@ -159,22 +162,27 @@ it("F15: the user's channels are taken away and given back, and his password cha
   await echo.fine();
 });
 
-it("F16: the network between one node and Redis freezes: its shells go on, and others see it unreachable", async () => {
-  await using redis = await openRedis();
-  await using proxy = await openFaultProxy(redis.port);
-  using rig = createFaultRig({ url: redis.url });
-  const targets = faultTargets();
-  await using a = await rig.open("a", { ...targets.options, redis: { url: `redis://127.0.0.1:${proxy.port}` } });
-  await using c = await rig.open("c");
-  await using echo = await startEcho(a);
-  const operator = operate(a.clients(), "flow");
-  const { session } = await operator.started();
-  await lists(c, session.id);
-  proxy.freeze();
-  await lists(c, session.id, true, 25_000);
-  const answer = await kick(c, session.id, "k");
-  expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
-  expect(targets.pty().hungUp()).toBe(false);
-  await end(operator);
-  await echo.fine();
-});
+slowly.each(["both", "back"] as const)(
+  "F16: the network between a node and Redis freezes (%s): it is known, shells go on",
+  async (way) => {
+    await using redis = await openRedis();
+    await using proxy = await openFaultProxy(redis.port);
+    using rig = createFaultRig({ url: redis.url });
+    const targets = faultTargets();
+    await using a = await rig.open("a", { ...targets.options, redis: { url: `redis://127.0.0.1:${proxy.port}` } });
+    await using c = await rig.open("c");
+    await using echo = await startEcho(a);
+    const operator = operate(a.clients(), "flow");
+    const { session } = await operator.started();
+    await lists(c, session.id);
+    proxy.freeze(way);
+    const up = async () => (await askers(a).access.whoAmI({})).group?.up === true;
+    await until(async () => !(await up()), "its own node knows", 2500);
+    await lists(c, session.id, true, 25_000);
+    const answer = await kick(c, session.id, "k");
+    expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
+    expect(targets.pty().hungUp()).toBe(false);
+    await end(operator);
+    await echo.fine();
+  },
+);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, it } from "vitest";
 import type { Clients, SessionInfo } from "../../proto/client/index.ts";
 import type { RedisConfig } from "../../server/config-group.ts";
 import { systemClock } from "../../server/flow/clock.ts";
@@ -16,6 +16,9 @@ import { feed, newTerminal, screenText } from "./new-terminal.ts";
 import { openTestBastion, type TestBastion, type TestBastionOptions } from "./test-bastion.ts";
 import { until } from "./until.ts";
 import { type OperatorViewing, operate, type Viewing } from "./viewing.ts";
+
+/** Tests that take long: they run by `npm run test:faults` alone. */
+export const slowly: typeof it = process.env.BARTIZAN_FAULTS === "all" ? it : (it.skip as typeof it);
 
 export interface FaultRig extends Disposable {
   readonly keyFile: string;
@@ -128,17 +131,47 @@ export interface EchoProbe extends AsyncDisposable {
   fine(): Promise<void>;
 }
 
-/** The operator who must notice nothing: types every 20 ms, and waits for what he typed. */
-export async function startEcho(node: TestBastion, limitMs = 250): Promise<EchoProbe> {
-  const operator = operate(node.clients(), "echo");
+/**
+ * The operator who must notice nothing: types every 20 ms, and waits for what he typed. `prepare` resolves when the shell
+ * prints nothing but that.
+ */
+export async function startEcho(
+  node: { clients(): Clients },
+  target = "echo",
+  prepare: (operator: OperatorViewing) => Promise<void> = async () => {},
+): Promise<EchoProbe> {
+  const operator = operate(node.clients(), target);
   await operator.started();
+  await prepare(operator);
+  const before = operator.bytes().length;
   const tookMs: number[] = [];
   const sent: number[] = [];
   let seen = 0;
+  let printed = 0;
+  let at = 0;
   const look = () => {
-    const { length } = operator.bytes();
-    for (; seen < Math.min(length, sent.length); seen += 1) tookMs.push(performance.now() - (sent[seen] ?? 0));
+    for (; at < operator.events.length; at += 1) {
+      const event = operator.events[at];
+      if (event?.kind === "output") printed += event.bytes.length;
+    }
+    for (; seen < Math.min(printed - before, sent.length); seen += 1) {
+      const fromMs = sent[seen] ?? 0;
+      const lostMs = stalls.reduce((sum, { atMs, ms }) => (atMs > fromMs ? sum + ms : sum), 0);
+      const took = performance.now() - fromMs;
+      tookMs.push(took - lostMs);
+      longestMs = Math.max(longestMs, seen < 25 ? 0 : took);
+    }
   };
+  // How long this process, which is also the nodes, did not get the processor: other tests' doing.
+  const stalls: { atMs: number; ms: number }[] = [];
+  let longestMs = 0;
+  let tickedMs = performance.now();
+  const ticking = setInterval(() => {
+    const nowMs = performance.now();
+    if (nowMs - tickedMs > 15) stalls.push({ atMs: nowMs, ms: nowMs - tickedMs - 5 });
+    while ((stalls[0]?.atMs ?? nowMs) < nowMs - 5000) stalls.shift();
+    tickedMs = nowMs;
+  }, 5);
   const typing = setInterval(() => {
     sent.push(performance.now());
     void operator.type("x");
@@ -147,9 +180,11 @@ export async function startEcho(node: TestBastion, limitMs = 250): Promise<EchoP
   const stop = () => {
     clearInterval(typing);
     clearInterval(looking);
+    clearInterval(ticking);
   };
   return {
     async fine() {
+      await until(() => sent.length > 125, "he typed enough to judge by");
       clearInterval(typing);
       await until(() => {
         look();
@@ -157,8 +192,9 @@ export async function startEcho(node: TestBastion, limitMs = 250): Promise<EchoP
       }, "every key was echoed");
       // The first ones are slow with or without a fault: code that runs for the first time.
       const sorted = tookMs.slice(25).toSorted((one, other) => one - other);
-      const p99 = sorted[Math.floor(sorted.length * 0.99)] ?? 0;
-      expect(p99, `of ${sorted.length} keys one in a hundred took longer than`).toBeLessThan(limitMs);
+      const worst = sorted.at(-1 - Math.ceil(sorted.length / 100)) ?? 0;
+      expect(worst, `of ${sorted.length} keys more than one in a hundred took longer than`).toBeLessThan(echoWithinMs);
+      expect(longestMs, "one key took longer than").toBeLessThan(echoAtMostMs);
       expect(operator.events.some(({ kind }) => kind === "ended")).toBe(false);
     },
     async [Symbol.asyncDispose]() {
@@ -167,6 +203,11 @@ export async function startEcho(node: TestBastion, limitMs = 250): Promise<EchoP
     },
   };
 }
+
+/** Without the time that this process did not get: what waits for anything of Redis would cost a second and more. */
+const echoWithinMs = 400;
+/** With that time. */
+const echoAtMostMs = 1500;
 
 /** Ends the shell for good. */
 export async function end(operator: OperatorViewing): Promise<void> {

@@ -1,7 +1,7 @@
 /** A node of a group as a process of its own, so that a test can kill it, freeze it, and start it again on its folder. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clients, createClients } from "../../proto/client/index.ts";
@@ -21,6 +21,8 @@ export interface ServedNode extends AsyncDisposable {
   clients(who: string): Clients;
   said(): string;
   signal(name: NodeJS.Signals): void;
+  /** What the process has in memory now. */
+  memoryBytes(): number;
   /** kill -9; resolves when the process is gone. */
   kill(): Promise<void>;
   /** Again on the same folder and port. */
@@ -91,6 +93,8 @@ function createNode(name: string, url: string, home: string): ServedNode {
     ...{ name, url, folder: home, kill },
     said: () => said,
     signal: (what) => void child?.kill(what),
+    memoryBytes: () =>
+      1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child?.pid}/status`, "utf8"))?.[1] ?? 0),
     clients(who) {
       const transport = createNodeTransport({ baseUrl: url, token: `token-${who}` });
       transports.push(transport);
