@@ -3,10 +3,14 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { rulesFrom } from "./access/built-in-rules.ts";
+import { createAccessChanges } from "./access/changes.ts";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
-import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
-import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
+import { type Caller, roleNames } from "./access/policy.ts";
+import { createPrincipals, type PrincipalList } from "./access/principals.ts";
+import { createRights } from "./access/rights.ts";
+import { digestOf, localToken } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
@@ -100,10 +104,12 @@ function builtPage(): string {
 export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const { config, log, targets, clock = systemClock } = options;
   const token = await localToken(config.tokenFile);
-  const entries = tokenEntries(config, token);
+  const changes = createAccessChanges();
+  const rights = createRights(rulesFrom([]), changes);
+  const principals = createPrincipals(principalList(config, token), changes);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
   const links = new Links(clock);
-  const pageTokens = new PageTokens(clock);
+  const pageTokens = new PageTokens(clock, principals.rolesOf);
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
@@ -168,10 +174,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
-      watchersVisible: config.watching.visible,
     },
-    ...{ links, pageTokens },
-    callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
+    ...{ links, pageTokens, rights, changes },
+    credentialOf: (given, call) => principals.byToken(given) ?? pageTokens.credentialOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
     watchersVisible: config.watching.visible,
@@ -225,15 +230,12 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   };
 }
 
-function tokenEntries(config: Config, token: string): TokenEntry[] {
-  const entry = (name: string, roles: readonly RoleName[], digest: Buffer): TokenEntry => {
-    const caller: Caller = { name, roles: new Set(roles) };
-    return { caller, digest };
+function principalList(config: Config, token: string): PrincipalList {
+  return {
+    local: { name: config.user, digest: digestOf(token), roles: roleNames },
+    principals: config.principals.map((each) => ({ ...each, disabled: false })),
+    disabledUsers: [],
   };
-  return [
-    entry(config.user, roleNames, digestOf(token)),
-    ...config.principals.map(({ name, roles, tokenSha256 }) => entry(name, roles, Buffer.from(tokenSha256, "hex"))),
-  ];
 }
 
 async function readTls(config: Config): Promise<{ cert: string; key: string } | undefined> {

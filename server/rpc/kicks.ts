@@ -1,6 +1,7 @@
 /** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
 import type { KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may, mayEver } from "../access/policy.ts";
+import type { Caller, Resource } from "../access/policy.ts";
+import { type Rights, resourceOf } from "../access/rights.ts";
 import { BartizanFault } from "../errors.ts";
 import type { AttachmentId } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -19,6 +20,8 @@ const keptAnswersEach = 1000;
 export interface KickAnswer {
   readonly result: KickResult;
   readonly tookMs: number;
+  /** What was kicked, as the policy looks at it. */
+  readonly resource: Resource;
 }
 
 interface Kept {
@@ -30,12 +33,14 @@ interface Kept {
 
 export class Kicks {
   readonly #registry: Registry;
+  readonly #rights: Rights;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #kept = new Map<string, Kept>();
 
-  constructor(registry: Registry, clock: Clock, log: Log) {
+  constructor(registry: Registry, rights: Rights, clock: Clock, log: Log) {
     this.#registry = registry;
+    this.#rights = rights;
     this.#clock = clock;
     this.#log = log;
   }
@@ -64,17 +69,19 @@ export class Kicks {
 
   async #act(caller: Caller, sessionId: string, attachmentId: string, reason: string): Promise<KickAnswer> {
     const startedMs = this.#clock.monotonicMs();
-    const took = (result: KickResult) => ({ result, tookMs: this.#clock.monotonicMs() - startedMs });
     const session = this.#registry.find(sessionId);
     const info = session?.info ?? this.#registry.findEnded(sessionId);
-    if (info === undefined || !may(caller, "see", info)) throw noSuchSession();
-    if (!may(caller, "kick", info))
+    const resource = info && resourceOf(info);
+    if (info === undefined || resource === undefined || !this.#rights.may(caller, "see", resource))
+      throw noSuchSession();
+    const took = (result: KickResult) => ({ result, tookMs: this.#clock.monotonicMs() - startedMs, resource });
+    if (!this.#rights.may(caller, "kick", resource))
       throw new BartizanFault("forbidden", "You may see this session, but not end it.", "Ask an admin.");
     if (session === undefined)
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
     const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
-    if (whose !== undefined && whose !== caller.name && !mayEver(caller, "dismiss"))
+    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource))
       throw new BartizanFault(
         "forbidden",
         "You may not take others off a session, only end your own.",

@@ -10,12 +10,13 @@ import {
   ReplayResponseSchema,
   VerifyRecordingsResponseSchema,
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
-import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
+import type { Action, Caller } from "../access/policy.ts";
+import { type Rights, resourceOf } from "../access/rights.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
-import type { Catalogue } from "../recording/catalogue.ts";
+import type { Catalogue, PagePoint, RecordingFilter } from "../recording/catalogue.ts";
 import { DamagedRecording } from "../recording/damaged-recording.ts";
 import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
@@ -24,7 +25,7 @@ import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
 import { noSuchRecording } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { callerOfCall, callOf } from "./guard.ts";
 import {
   filterFromWire,
   markerToWire,
@@ -38,7 +39,7 @@ import {
 } from "./recording-wire.ts";
 import type { RecordingStreams } from "./stream-method.ts";
 import { createViewFold } from "./view-fold.ts";
-import { sightOf } from "./watching.ts";
+import type { Watching } from "./watching.ts";
 import { keyFrameToWire } from "./wire.ts";
 
 export interface RecordingServiceNeeds {
@@ -51,23 +52,28 @@ export interface RecordingServiceNeeds {
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
   readonly clock: Clock;
-  /** False: operators are not told who watched them. */
-  readonly watchersVisible: boolean;
+  readonly rights: Rights;
+  readonly watching: Watching;
 }
 
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
+  const { catalogue, erase, folder, replays, audit, key, rights, watching } = needs;
   const markersOf = createKnownMarkers(folder);
   const foldView = createViewFold(needs.clock);
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
-    const caller = callerOfCall(context);
+    const call = callOf(context);
     const info = id.length > 200 ? undefined : catalogue.find(id);
-    if (info === undefined || !may(caller, action, info)) throw noSuchRecording();
-    return { info, caller };
+    const check = (who: Caller) => {
+      if (info === undefined || !rights.may(who, action, resourceOf(info))) throw noSuchRecording();
+    };
+    check(call.caller);
+    if (info === undefined) throw noSuchRecording();
+    call.ask(check);
+    return { info, caller: call.caller };
   };
   const about = ({ id, sessionId }: RecordingInfo, caller: Caller) => ({
     ...{ recording: id, session: sessionId, who: caller.name },
@@ -75,7 +81,7 @@ export function createRecordingService(
 
   return {
     listRecordings(request, context) {
-      const recordings = list(catalogue, callerOfCall(context), request);
+      const recordings = list(needs, callerOfCall(context), request);
       const limit = pageSizeFromWire(request.pageSize);
       const page = recordings.slice(0, limit);
       const last = page.at(-1);
@@ -87,7 +93,7 @@ export function createRecordingService(
 
     async getRecording(request, context) {
       const { info, caller } = found(context, "list-recordings", request.id);
-      const sight = sightOf(caller, watchersVisible);
+      const sight = watching.sightOf(caller, resourceOf(info));
       const all = await markersOf(info, context.signal);
       const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
       return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
@@ -96,7 +102,7 @@ export function createRecordingService(
     async *replay(request, context) {
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
-      const sight = sightOf(caller, watchersVisible);
+      const sight = watching.sightOf(caller, resourceOf(info));
       foldView(caller.name, info.id, () => audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs }));
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
@@ -115,7 +121,7 @@ export function createRecordingService(
     async *verifyRecordings(request, context) {
       const caller = callerOfCall(context);
       const one = request.id === "" ? undefined : found(context, "verify", request.id).info;
-      for (const info of one === undefined ? all(catalogue, caller) : [one]) {
+      for (const info of one === undefined ? allowed(needs, caller, "verify", {}) : [one]) {
         const { verdict, detail } = await verified(needs, info, context.signal);
         const bad = verdict === "altered" || verdict === "missing" || verdict === "unsigned";
         if (bad) audit.note({ kind: "recording-verify-failed", ...about(info, caller), verdict, detail });
@@ -129,7 +135,7 @@ export function createRecordingService(
     async *exportRecording(request, context) {
       const { info, caller } = found(context, "export", request.id);
       const old = request.format === ExportFormat.ASCIICAST_V2;
-      if (!old && !sightOf(caller, watchersVisible).whole) throw namesWatchers();
+      if (!old && !watching.sightOf(caller, resourceOf(info)).whole) throw namesWatchers();
       audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
       await using file = await openRecording(folder, info.id);
       if (file === undefined) throw fileGone();
@@ -172,31 +178,36 @@ function namesWatchers(): BartizanFault {
 }
 
 /** Those that the caller may see, one more than fit on the page. */
-function list(catalogue: Catalogue, caller: Caller, request: ListRecordingsRequest): RecordingInfo[] {
+function list(needs: RecordingServiceNeeds, caller: Caller, request: ListRecordingsRequest): RecordingInfo[] {
   const limit = pageSizeFromWire(request.pageSize) + 1;
   const after = pagePointFromWire(request.pageToken);
   const asked = filterFromWire(request);
-  const own = mayToAll(caller, "list-recordings") ? {} : { operator: caller.name };
-  if (own.operator !== undefined && asked.operator !== undefined && asked.operator !== own.operator) return [];
-  const filter = { ...asked, ...own };
-  if (request.sessionId === "") return catalogue.list(filter, limit, after);
-  const one = catalogue.find(request.sessionId);
+  if (request.sessionId === "") return [...allowed(needs, caller, "list-recordings", asked, after).take(limit)];
+  const one = needs.catalogue.find(request.sessionId);
   if (one?.sessionId !== request.sessionId) return [];
   const narrow = {
-    ...filter,
-    fromMs: Math.max(filter.fromMs ?? 0, one.startedAtMs),
-    untilMs: filter.untilMs ?? one.startedAtMs + 1,
+    ...asked,
+    fromMs: Math.max(asked.fromMs ?? 0, one.startedAtMs),
+    untilMs: asked.untilMs ?? one.startedAtMs + 1,
   };
-  return catalogue.list(narrow, limit, after).filter(({ id }) => id === one.id);
+  return [...allowed(needs, caller, "list-recordings", narrow, after)].filter(({ id }) => id === one.id);
 }
 
 const pageOfAll = 100;
 
-/** All that the caller may verify, newest first. */
-function* all(catalogue: Catalogue, caller: Caller): Generator<RecordingInfo, void, void> {
-  const filter = mayToAll(caller, "verify") ? {} : { operator: caller.name };
-  for (let page = catalogue.list(filter, pageOfAll); ; ) {
-    yield* page;
+/** Of those that fit the filter all to which the caller may do this, newest first. */
+function* allowed(
+  { catalogue, rights }: RecordingServiceNeeds,
+  caller: Caller,
+  action: Action,
+  asked: RecordingFilter,
+  after?: PagePoint,
+): Generator<RecordingInfo, void, void> {
+  const own = rights.mayReachOthers(caller, action) ? {} : { operator: caller.name };
+  if (own.operator !== undefined && asked.operator !== undefined && asked.operator !== own.operator) return;
+  const filter = { ...asked, ...own };
+  for (let page = catalogue.list(filter, pageOfAll, after); ; ) {
+    yield* page.filter((info) => rights.may(caller, action, resourceOf(info)));
     const last = page.at(-1);
     if (last === undefined || page.length < pageOfAll) return;
     page = catalogue.list(filter, pageOfAll, last);

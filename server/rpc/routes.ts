@@ -4,8 +4,10 @@ import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
+import type { AccessChanges } from "../access/changes.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Rights } from "../access/rights.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -14,21 +16,24 @@ import type { Target } from "../target/target.ts";
 import { createAccessService } from "./access-service.ts";
 import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
-import { assertEveryMethodHasARow, type CallerOf, createGuard } from "./guard.ts";
+import { assertEveryMethodHasARow, type CredentialOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
 import { createRecordingService, type RecordingServiceNeeds } from "./recording-service.ts";
 import { createSessionService } from "./session-service.ts";
 import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
 import { createTargetService } from "./target-service.ts";
+import { createWatching } from "./watching.ts";
 
 export interface RoutesNeeds {
   readonly registry: Registry;
-  readonly recordings: RecordingServiceNeeds;
+  readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
-  readonly callerOf: CallerOf;
+  readonly credentialOf: CredentialOf;
+  readonly rights: Rights;
+  readonly changes: AccessChanges;
   readonly links: Links;
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
@@ -55,8 +60,9 @@ export const maxMessageBytes = 256 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
-  const { registry, clock, log, targets, callerOf, graceMs, watchersVisible, shutdown } = needs;
-  const guard = createGuard(callerOf, log);
+  const { registry, clock, log, targets, rights, graceMs, shutdown } = needs;
+  const guard = createGuard(needs);
+  const watching = createWatching(rights, needs.watchersVisible);
   const router = createConnectRouter({
     // Compression costs 12 to 17 times the CPU on terminal frames.
     acceptCompression: [],
@@ -67,13 +73,14 @@ export function createRoutes(needs: RoutesNeeds): Routes {
     interceptors: [errorInterceptor(log)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
-  const kicks = new Kicks(registry, clock, log);
-  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
+  const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;
+  const kicks = new Kicks(registry, rights, clock, log);
+  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, rights, watching });
   router.service(SessionService, sessions);
-  const recordings = createRecordingService(needs.recordings);
+  const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
-  router.service(TargetService, createTargetService(targets));
-  router.service(CommandService, createCommandService(needs.commands));
+  router.service(TargetService, createTargetService(targets, rights));
+  router.service(CommandService, createCommandService({ commands: needs.commands, rights, labelsOf }));
   router.service(AccessService, createAccessService(needs));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
   return { router, guard, streams: createStreamMethods(sessions, recordings) };

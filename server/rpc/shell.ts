@@ -8,17 +8,18 @@ import {
   ShellResponseSchema,
   type ShellStart,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may } from "../access/policy.ts";
+import type { Caller } from "../access/policy.ts";
+import { type Rights, resourceOf } from "../access/rights.ts";
 import { BartizanFault } from "../errors.ts";
 import { linked } from "../flow/life.ts";
 import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { noSuchSession } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
-import { sightOf } from "./watching.ts";
+import type { Watching } from "./watching.ts";
 import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
@@ -27,8 +28,8 @@ export interface ShellNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
-  /** False: operators are not told who watches them. */
-  readonly watchersVisible: boolean;
+  readonly rights: Rights;
+  readonly watching: Watching;
 }
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
@@ -39,25 +40,26 @@ export async function* shell(
   context: HandlerContext,
   needs: ShellNeeds,
 ): AsyncGenerator<ShellResponse> {
-  const caller = callerOfCall(context);
+  const call = callOf(context);
+  const { caller } = call;
   const incoming = requests[Symbol.asyncIterator]();
   const start = await firstMessage(incoming);
   const prompter = new Prompter();
-  using call = linked(context.signal);
+  using life = linked(context.signal);
   // However this generator is left, nothing that it began goes on: a seat at the desk would wait for ever.
-  using _end = { [Symbol.dispose]: () => call.end(new BartizanFault("not-found", "The call is over.")) };
-  const opening = openOrFind(start, caller, prompter, call.signal, needs);
+  using _end = { [Symbol.dispose]: () => life.end(new BartizanFault("not-found", "The call is over.")) };
+  const opening = openOrFind(start, call, prompter, life.signal, needs);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
-  readRequests(incoming, prompter, opening, start.shell.case === "target", call.end).catch(call.end);
+  readRequests(incoming, prompter, opening, start.shell.case === "target", life.end).catch(life.end);
   if (start.shell.case === "target")
     yield response({
       case: "notice",
       value: { kind: NoticeKind.CONNECTING, text: `connecting to ${start.shell.value}` },
     });
-  for await (const event of prompter.outgoing(call.signal)) yield response(event);
+  for await (const event of prompter.outgoing(life.signal)) yield response(event);
   const attachment = await opening;
-  const sight = sightOf(caller, needs.watchersVisible);
+  const sight = needs.watching.sightOf(caller, resourceOf(attachment.info));
   const { self, info, start: position, resumed, view } = attachment;
   yield response({
     case: "started",
@@ -85,24 +87,36 @@ async function firstMessage(incoming: AsyncIterator<ShellRequest>): Promise<Shel
 
 async function openOrFind(
   start: ShellStart,
-  caller: Caller,
+  call: Call,
   prompter: Prompter,
   signal: AbortSignal,
-  { registry, findTarget }: ShellNeeds,
+  { registry, findTarget, rights }: ShellNeeds,
 ): Promise<Attachment> {
+  const { caller } = call;
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
   if (start.shell.case === "reattach") {
     const session = registry.find(start.shell.value.sessionId);
-    if (session === undefined || !may(caller, "reattach", session.info)) throw noSuchSession();
+    const resource = session && resourceOf(session.info);
+    const may = (who: Caller) => resource !== undefined && rights.may(who, "reattach", resource);
+    if (session === undefined || !may(caller)) throw noSuchSession();
+    call.ask((who) => {
+      if (!may(who)) throw noSuchSession();
+    });
     const from = positionFromWire(start.shell.value.from);
     return await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
   }
   if (start.shell.case !== "target")
     throw new BartizanFault("invalid", "`start` names neither a target nor a session.");
   const target = findTarget(start.shell.value);
-  if (target === undefined)
-    throw new BartizanFault("not-found", "There is no such target.", "`bartizan targets` lists what there is.");
+  const resource = target && { target: target.name, labels: target.labels };
+  if (target === undefined || resource === undefined || !rights.may(caller, "see-target", resource))
+    throw noSuchTarget();
+  const check = (who: Caller) => {
+    if (!rights.may(who, "open", resource)) throw mayNotOpen();
+  };
+  check(caller);
+  call.ask(check);
   const who = { name: caller.name };
   const session = await registry.open({ target, who, size, ask: prompter }, signal);
   try {
@@ -113,6 +127,14 @@ async function openOrFind(
     session.close("operator");
     throw error;
   }
+}
+
+function noSuchTarget(): BartizanFault {
+  return new BartizanFault("not-found", "There is no such target.", "`bartizan targets` lists what there is.");
+}
+
+function mayNotOpen(): BartizanFault {
+  return new BartizanFault("forbidden", "You may see this target, but open no shell on it.", "Ask an admin.");
 }
 
 /** Always reads: whatever comes, an answer, an acknowledgement or a ping behind it is heard. */
