@@ -3,12 +3,16 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
+import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { EntryNeeds } from "./entry.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
+import { lockToWire } from "./lock-wire.ts";
+import { mayDoEver } from "./may.ts";
 
-export interface AccessServiceNeeds {
+export interface AccessServiceNeeds extends EntryNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
@@ -31,6 +35,11 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
+        may: mayDoEver(needs.rights, caller),
+        locks: needs.locks
+          .list()
+          .filter((lock) => bars(lock, caller, lock.target))
+          .map(lockToWire),
       };
     },
 

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Lock } from "./lock_pb.ts";
+import { file_bartizan_v1_lock } from "./lock_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/access.proto.
  */
 export const file_bartizan_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QipAEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkSFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDAoEbm9kZRgEIAEoCRIVCg1uYXRpdmVfY3J5cHRvGAUgASgIEhAKCHNlc3Npb25zGAYgASgNEiYKBWdyb3VwGAcgASgLMhcuYmFydGl6YW4udjEuR3JvdXBTdGF0ZSJWCgpHcm91cFN0YXRlEgsKA2J1cxgBIAEoCRIKCgJ1cBgCIAEoCBIOCgZyZWFzb24YAyABKAkSEAoId2FybmluZ3MYBCADKAkSDQoFbm9kZXMYBSADKAkiEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkQKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCTLwAQoNQWNjZXNzU2VydmljZRJBCgZXaG9BbUkSGi5iYXJ0aXphbi52MS5XaG9BbUlSZXF1ZXN0GhsuYmFydGl6YW4udjEuV2hvQW1JUmVzcG9uc2USTQoKQ3JlYXRlTGluaxIeLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXF1ZXN0Gh8uYmFydGl6YW4udjEuQ3JlYXRlTGlua1Jlc3BvbnNlEk0KClJlZGVlbUNvZGUSHi5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVxdWVzdBofLmJhcnRpemFuLnYxLlJlZGVlbUNvZGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3Qi0wEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkSFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDAoEbm9kZRgEIAEoCRIVCg1uYXRpdmVfY3J5cHRvGAUgASgIEhAKCHNlc3Npb25zGAYgASgNEiYKBWdyb3VwGAcgASgLMhcuYmFydGl6YW4udjEuR3JvdXBTdGF0ZRILCgNtYXkYCCADKAkSIAoFbG9ja3MYCSADKAsyES5iYXJ0aXphbi52MS5Mb2NrIlYKCkdyb3VwU3RhdGUSCwoDYnVzGAEgASgJEgoKAnVwGAIgASgIEg4KBnJlYXNvbhgDIAEoCRIQCgh3YXJuaW5ncxgEIAMoCRINCgVub2RlcxgFIAMoCSITChFDcmVhdGVMaW5rUmVxdWVzdCJRChJDcmVhdGVMaW5rUmVzcG9uc2USCwoDdXJsGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiEKEVJlZGVlbUNvZGVSZXF1ZXN0EgwKBGNvZGUYASABKAkicAoSUmVkZWVtQ29kZVJlc3BvbnNlEg0KBXRva2VuGAEgASgJEgwKBG5hbWUYAiABKAkSDQoFcm9sZXMYAyADKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRAoFRmF1bHQSDAoEd29yZBgBIAEoCRIMCgRoaW50GAIgASgJEg4KBmxvZ19pZBgDIAEoCRIPCgdhZGRyZXNzGAQgASgJMvABCg1BY2Nlc3NTZXJ2aWNlEkEKBldob0FtSRIaLmJhcnRpemFuLnYxLldob0FtSVJlcXVlc3QaGy5iYXJ0aXphbi52MS5XaG9BbUlSZXNwb25zZRJNCgpDcmVhdGVMaW5rEh4uYmFydGl6YW4udjEuQ3JlYXRlTGlua1JlcXVlc3QaHy5iYXJ0aXphbi52MS5DcmVhdGVMaW5rUmVzcG9uc2USTQoKUmVkZWVtQ29kZRIeLmJhcnRpemFuLnYxLlJlZGVlbUNvZGVSZXF1ZXN0Gh8uYmFydGl6YW4udjEuUmVkZWVtQ29kZVJlc3BvbnNlYgZwcm90bzM", [file_bartizan_v1_lock, file_google_protobuf_timestamp]);
 
 /**
  * Nothing to say.
@@ -85,6 +87,20 @@ export type WhoAmIResponse = Message<"bartizan.v1.WhoAmIResponse"> & {
    * @generated from field: bartizan.v1.GroupState group = 7;
    */
   group?: GroupState | undefined;
+
+  /**
+   * What the caller may do at all, to some thing or other: "open", "watch", "lock", "audit" and so on; docs/config.md.
+   *
+   * @generated from field: repeated string may = 8;
+   */
+  may: string[];
+
+  /**
+   * The locks that bar the caller.
+   *
+   * @generated from field: repeated bartizan.v1.Lock locks = 9;
+   */
+  locks: Lock[];
 };
 
 /**
