@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
@@ -103,14 +103,11 @@ describe("the built-in rules", () => {
     }
   });
 
-  it("say what the same rules written in a config say", () => {
-    const written = rulesIn(`policies:
-  - { name: a, allow: [see], roles: [operator, auditor, admin], whose: own }
-  - { name: b, allow: [watch, replay], whose: own }
-  - { name: c, allow: [open, kick], roles: [operator], whose: own }
-  - { name: d, allow: [watch, replay, audit], roles: [auditor, admin] }
-  - { name: e, allow: [manage], roles: [admin] }
-`);
+  it("say what the policies of docs/config.md say that are to mean the same", () => {
+    const page = readFileSync(join(root, "docs", "config.md"), "utf8");
+    const [, example = ""] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
+    expect(example).toMatch(/^policies:/);
+    const written = rulesIn(example);
     for (const roles of every)
       for (const action of Object.keys(actions) as Action[])
         for (const owner of ["ana", "bob"]) {
