@@ -17,6 +17,7 @@ import { recordingsCommand } from "./recordings.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
+import { tokenCommand } from "./token.ts";
 import { verifyCommand } from "./verify.ts";
 import { watchCommand } from "./watch.ts";
 
@@ -102,6 +103,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     exportCommand,
     verifyCommand,
     commandsCommand,
+    tokenCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

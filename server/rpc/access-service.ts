@@ -5,10 +5,11 @@ import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import { BartizanFault } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
+import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
+import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
-export interface AccessServiceNeeds {
+export interface AccessServiceNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
@@ -17,11 +18,13 @@ export interface AccessServiceNeeds {
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
-  readonly log: Log;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
   return {
+    ...createTokenMethods(needs),
+    ...createLoginMethods(needs),
+
     whoAmI(_request, context) {
       const caller = callerOfCall(context);
       return {
@@ -36,10 +39,10 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
         throw new BartizanFault(
           "forbidden",
-          "A page cannot make links.",
+          "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
       const { code, expiresAtMs } = needs.links.create(caller);

@@ -43,9 +43,9 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
-  "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
+  "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },
   "server/config.ts": {
-    values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
+    values: ["server/access/policy.ts", "server/access/identity-settings.ts", "server/config-files.ts", "ground"],
     types: ["server/target/"],
   },
   "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
