@@ -11,6 +11,7 @@ import { exportCommand } from "./export.ts";
 import { createFrame, type Frame } from "./frame.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
+import { loginCommand, logoutCommand } from "./login.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
 import { playCommand } from "./play.ts";
 import { recordingsCommand } from "./recordings.ts";
@@ -103,6 +104,8 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     exportCommand,
     verifyCommand,
     commandsCommand,
+    loginCommand,
+    logoutCommand,
     tokenCommand,
     doctorCommand,
   ]) {
