@@ -16,7 +16,16 @@ const attemptMs = 10 * 60 * 1000;
 const maxAttempts = 1000;
 
 /** Where the page goes afterwards: a closed list, never an address that somebody sent. */
-export const signInPlaces = ["targets", "sessions", "wall", "recordings", "commands", "tokens", "login"] as const;
+export const signInPlaces = [
+  "targets",
+  "sessions",
+  "wall",
+  "recordings",
+  "commands",
+  "shell",
+  "tokens",
+  "login",
+] as const;
 export type SignInPlace = (typeof signInPlaces)[number];
 
 export interface SignInNeeds {

@@ -56,7 +56,7 @@ export function createAuthPages(door: SignInDoor | undefined, log: Log): AuthPag
         door.finish(query, cookieOf(request.headers.cookie, awayCookie), peer.address).then(({ cookie, place }) => {
           peer.authenticated();
           const to = place === "targets" ? "/" : `/${place}`;
-          redirect(response, to, [settingCookie(signInCookie, cookie), clearingCookie(awayCookie)]);
+          redirect(response, `${to}#sign-in=done`, [settingCookie(signInCookie, cookie), clearingCookie(awayCookie)]);
         }, failed);
       return true;
     },

@@ -4,6 +4,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Caller } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
 import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
@@ -34,6 +35,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
+        way: wayOf(caller),
       };
     },
 
@@ -57,4 +59,10 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
+}
+
+function wayOf({ byToken, bySignIn, byLink }: Caller): string {
+  if (byToken !== undefined) return "api-token";
+  if (bySignIn === true) return "provider";
+  return byLink === true ? "link" : "token";
 }

@@ -49,7 +49,7 @@ describe("A10: an identity provider's answer that is not quite right", () => {
   };
 
   it("is let in when nothing is wrong with it", async () => {
-    expect(await signIn()).toBe("/sessions");
+    expect(await signIn()).toBe("/sessions#sign-in=done");
     expect(await browser.clients().access.whoAmI({})).toMatchObject({ name: "zed", roles: ["operator"] });
   });
 
@@ -110,17 +110,17 @@ describe("A10: an identity provider's answer that is not quite right", () => {
   });
 
   it("is refused when a name that was somebody's comes with another subject, and keeps a name that was changed there", async () => {
-    expect(await signIn()).toBe("/sessions");
+    expect(await signIn()).toBe("/sessions#sign-in=done");
     withClaims({ sub: "zed-2" });
     expect(await signIn()).toBe(refused);
     expect(causes).toEqual(["subject-changed"]);
     withClaims({ preferred_username: "zed-the-great" });
-    expect(await signIn()).toBe("/sessions");
+    expect(await signIn()).toBe("/sessions#sign-in=done");
     expect(await browser.clients().access.whoAmI({})).toMatchObject({ name: "zed" });
   });
 
   it("says that a provider which is down does not answer, and keeps who is in", async () => {
-    expect(await signIn()).toBe("/sessions");
+    expect(await signIn()).toBe("/sessions#sign-in=done");
     const kept = browser.cookies.get("__Host-bartizan") ?? "";
     const there = new URL(await browser.begin());
     const back = `${bastion.url}/auth/callback?${new URLSearchParams({ code: "c", state: there.searchParams.get("state") ?? "", iss: idp.issuer })}`;

@@ -57,7 +57,7 @@ describe("the sign-in of the page by a real identity provider", () => {
       .catch((error) => faultOf(error).word);
 
   it("lets in who the provider vouches for, with the roles of his groups, by a cookie no script can read", async () => {
-    expect(await signIn("ada-1", "recordings")).toBe("/recordings");
+    expect(await signIn("ada-1", "recordings")).toBe("/recordings#sign-in=done");
     expect(await whoAmI()).toMatchObject({ name: "ada", roles: ["operator", "admin"] });
     const cookie = browser.set.find((line) => line.startsWith("__Host-bartizan="));
     expect(cookie).toMatch(/^__Host-bartizan=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/);
@@ -112,7 +112,7 @@ describe("the sign-in of the page by a real identity provider", () => {
   });
 
   it("is for one person by name: another subject of the same name, a name of the config, one without a role stay out", async () => {
-    expect(await signIn("zed-1")).toBe("/sessions");
+    expect(await signIn("zed-1")).toBe("/sessions#sign-in=done");
     for (const account of ["zed-2", "alice-9", "eve-1"]) {
       browser.cookies.clear();
       expect(await signIn(account)).toBe("/#sign-in=refused");
@@ -121,7 +121,7 @@ describe("the sign-in of the page by a real identity provider", () => {
   });
 
   it("goes to a place of its own list, and is not begun by another site", async () => {
-    expect(await signIn("zed-1", encodeURIComponent("//evil.example/"))).toBe("/");
+    expect(await signIn("zed-1", encodeURIComponent("//evil.example/"))).toBe("/#sign-in=done");
     const sent = await fetch(`${bastion.url}/auth/login`, {
       ...{ redirect: "manual", headers: { "sec-fetch-site": "cross-site", connection: "close" } },
     });
@@ -135,7 +135,7 @@ describe("the sign-in of the page by a real identity provider", () => {
     await other.begin();
     expect(await other.comeBack(back)).toBe("/#sign-in=refused");
     const secret = browser.cookies.get("__Host-bartizan-away") ?? "";
-    expect(await browser.comeBack(back)).toBe("/sessions");
+    expect(await browser.comeBack(back)).toBe("/sessions#sign-in=done");
     browser.cookies.set("__Host-bartizan-away", secret);
     expect(await browser.comeBack(back)).toBe("/#sign-in=refused");
   });
