@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
+import type { TellIdentity } from "./access/identity-events.ts";
 import { Links } from "./access/links.ts";
 import { openIdentity } from "./access/open-identity.ts";
 import { PageTokens } from "./access/page-tokens.ts";
@@ -119,8 +120,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
   const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const tell: TellIdentity = ({ event, ...about }) => log.info(about, event);
   const identity = openIdentity({
-    ...{ settings: config.identity, principals, clock, log, pageUrl: () => config.identity.url ?? linkBase() },
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
     database: opening.adopt(openAccessDb(join(config.data, "access.db")), (database) => database.close()),
   });
   let keeper: Keeper | undefined;
@@ -183,7 +185,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
     ...{ links, pageTokens, rights, changes },
-    ...identity,
+    ...{ ...identity, tell },
     credentialOf({ token: given, cookie, address }, call) {
       if (cookie !== undefined) return identity.byCookie(cookie, call);
       if (given === undefined) return undefined;

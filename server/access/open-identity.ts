@@ -5,6 +5,7 @@ import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { DatabaseSync } from "../store/database.ts";
 import { type ApiTokens, createApiTokens } from "./api-tokens.ts";
+import type { TellIdentity } from "./identity-events.ts";
 import type { IdentitySettings } from "./identity-settings.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { createOidc } from "./oidc.ts";
@@ -24,6 +25,7 @@ export interface IdentityNeeds {
   readonly pageUrl: () => string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tell: TellIdentity;
 }
 
 export interface Identity {
@@ -40,14 +42,15 @@ export interface Identity {
 }
 
 /** Holds nothing open. Throws `config` for a secret that cannot be read. */
-export function openIdentity({ settings, database, principals, pageUrl, clock, log }: IdentityNeeds): Identity {
+export function openIdentity({ settings, database, principals, pageUrl, clock, log, tell }: IdentityNeeds): Identity {
   const { rolesOf, isDisabled } = principals;
   const { oidc, believeDays } = settings;
   const people = createPeople({ database, clock, isReserved: (name) => principals.isConfigured(name), believeDays });
   principals.also((name) => people.rolesOf(name));
   const apiTokens = createApiTokens({
     ...{ database, clock, rolesOf },
-    onNewSource: ({ id, owner }, address) => log.info({ token: id, owner, address }, "token used from a new address"),
+    onNewSource: ({ id, owner }, address) =>
+      tell({ event: "token-used-from-new-source", actor: { name: owner, address }, who: owner, token: id }),
   });
   const signIns = createSignIns({
     ...{ store: createSignInStore(database), clock, rolesOf },
@@ -61,7 +64,7 @@ export function openIdentity({ settings, database, principals, pageUrl, clock, l
     signIn:
       oidc &&
       createSignInFlow({
-        ...{ people, signIns, isDisabled, clock, log },
+        ...{ people, signIns, isDisabled, clock, log, tell },
         oidc: createOidc(oidc, oidc.clientSecretFile && secretIn(oidc.clientSecretFile), clock),
         redirectUri: () => `${pageUrl()}/auth/callback`,
       }),

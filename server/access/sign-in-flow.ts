@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
+import type { TellIdentity } from "./identity-events.ts";
 import type { Oidc, OidcAttempt } from "./oidc.ts";
 import { refusalOf, refusedSignIn } from "./oidc-identity.ts";
 import type { People } from "./people.ts";
@@ -37,6 +38,7 @@ export interface SignInNeeds {
   readonly redirectUri: () => string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tell: TellIdentity;
 }
 
 /** Ways out that one address has at once, and how long until it has one more. */
@@ -54,7 +56,7 @@ export interface SignInFlow {
 }
 
 export function createSignInFlow(needs: SignInNeeds): SignInFlow {
-  const { oidc, people, signIns, clock, log } = needs;
+  const { oidc, people, signIns, clock, log, tell } = needs;
   /** By digest of the secret, oldest first. */
   const away = new Map<
     string,
@@ -76,7 +78,12 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
 
   return {
     async begin(wanted, address) {
-      tries.take(address);
+      try {
+        tries.take(address);
+      } catch (error) {
+        tell({ event: "login-throttled", address });
+        throw error;
+      }
       const place = signInPlaces.find((each) => each === wanted) ?? "targets";
       const { url, attempt } = await oidc.begin(needs.redirectUri());
       const secret = randomBytes(32).toString("base64url");
@@ -90,11 +97,12 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
       try {
         const { name, roles, place } = await identify(query, secret);
         const cookie = signIns.begin(name, roles);
-        log.info({ by: name, address }, "signed in");
+        tell({ event: "login-ok", actor: { name, address, signedIn: "oidc" } });
         return { cookie, place };
       } catch (error) {
-        const cause = refusalOf(error);
-        log.warn({ address, cause: cause ?? faultFrom(error).word, err: causeOf(error) }, "sign-in refused");
+        const cause = refusalOf(error) ?? faultFrom(error).word;
+        tell({ event: "login-failed", address, cause });
+        log.warn({ address, cause, err: causeOf(error) }, "sign-in refused");
         throw error;
       }
     },

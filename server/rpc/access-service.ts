@@ -6,6 +6,7 @@ import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
+import type { Log } from "../log.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
 import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
 import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
@@ -14,6 +15,7 @@ export interface AccessServiceNeeds extends TokenMethodsNeeds, LoginMethodsNeeds
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
+  readonly log: Log;
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;

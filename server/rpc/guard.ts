@@ -93,6 +93,11 @@ export function callerOfCall(context: HandlerContext): Caller {
   return callOf(context).caller;
 }
 
+/** The address that a call came from. */
+export function addressOfCall(context: HandlerContext): string {
+  return context.values.get(peerKey)?.address ?? "";
+}
+
 /** The call that the guard let in. */
 export function callOf(context: HandlerContext): Call {
   const call = context.values.get(callKey);

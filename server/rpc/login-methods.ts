@@ -3,12 +3,12 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type AccessService, LoginState } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
+import type { TellIdentity } from "../access/identity-events.ts";
 import type { Logins } from "../access/logins.ts";
-import { BartizanFault } from "../errors.ts";
+import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
-import type { Log } from "../log.ts";
 import { clearingCookie, signInCookie } from "./cookies.ts";
-import { callerOfCall, callOf, peerKey } from "./guard.ts";
+import { addressOfCall, callerOfCall, callOf } from "./guard.ts";
 
 export interface LoginMethodsNeeds {
   readonly logins: Logins;
@@ -20,7 +20,7 @@ export interface LoginMethodsNeeds {
   readonly loginUrl: (code: string) => string;
   readonly changes: AccessChanges;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly tell: TellIdentity;
 }
 
 type LoginMethods = Pick<
@@ -32,31 +32,41 @@ type LoginMethods = Pick<
 const maxIdLength = 100;
 
 export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
-  const { logins, clock, log, changes } = needs;
+  const { logins, clock, tell, changes } = needs;
+  const throttled = <T>(context: HandlerContext, attempt: () => T): T => {
+    try {
+      return attempt();
+    } catch (error) {
+      if (faultFrom(error).word === "limit") tell({ event: "login-throttled", address: addressOfCall(context) });
+      throw error;
+    }
+  };
   return {
     getSignInWays: () => ({ provider: needs.provider, login: needs.loginEnabled }),
 
     beginLogin({ host }, context) {
-      const address = addressOf(context);
-      const { id, code, everyMs, forMs } = logins.begin(host, address);
-      log.info({ address }, "login begun");
+      const address = addressOfCall(context);
+      const { id, code, everyMs, forMs } = throttled(context, () => logins.begin(host, address));
+      tell({ event: "device-code-issued", address });
       return {
         ...{ id, code, url: needs.loginUrl(code), every: durationFromMs(everyMs) },
         expiresAt: timestampFromMs(clock.wallMs() + forMs),
       };
     },
 
-    pollLogin({ id }) {
+    pollLogin({ id }, context) {
       const answer = logins.poll(short(id));
       if (answer.kind === "pending") return { state: LoginState.PENDING, every: durationFromMs(answer.everyMs) };
       if (answer.kind === "denied") return { state: LoginState.DENIED };
       const { token, name, expiresAtMs } = answer;
-      log.info({ by: name }, "logged in");
+      tell({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device" } });
       return { state: LoginState.ALLOWED, token, name, expiresAt: timestampFromMs(expiresAtMs) };
     },
 
     getLogin({ code }, context) {
-      const { host, address, atMs, ...asked } = logins.find(short(code), callerOfCall(context));
+      const { host, address, atMs, ...asked } = throttled(context, () =>
+        logins.find(short(code), callerOfCall(context)),
+      );
       return {
         ...{ code: asked.code, host, address, askedAt: timestampFromMs(atMs) },
         lasts: durationFromMs(needs.loginMs),
@@ -65,8 +75,12 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
 
     answerLogin({ code, allow }, context) {
       const caller = callerOfCall(context);
-      const { host, address } = logins.answer(short(code), caller, allow);
-      log.info({ by: caller.name, host, address }, allow ? "login allowed" : "login denied");
+      const { host, address } = throttled(context, () => logins.answer(short(code), caller, allow));
+      tell({
+        event: allow ? "device-code-approved" : "device-code-denied",
+        actor: { name: caller.name, address: addressOfCall(context) },
+        cause: `for ${host} at ${address}`,
+      });
       return {};
     },
 
@@ -74,15 +88,11 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       const { caller, credential } = callOf(context);
       credential.end?.();
       if (caller.bySignIn === true) context.responseHeader.set("set-cookie", clearingCookie(signInCookie));
-      log.info({ by: caller.name }, "logged out");
+      tell({ event: "logout", actor: { name: caller.name, address: addressOfCall(context) } });
       changes.tell({ why: "signed-out", name: caller.name });
       return { ended: credential.end !== undefined };
     },
   };
-}
-
-function addressOf(context: HandlerContext): string {
-  return context.values.get(peerKey)?.address ?? "";
 }
 
 function short(text: string): string {
