@@ -11,6 +11,12 @@ const dayMs = 24 * 60 * 60 * 1000;
 const longestMs = 366 * dayMs;
 /** Of a token made on a page that came in by a link: its hours are counted, and so are the token's. */
 const longestByLinkMs = dayMs / 2;
+
+/** How long a token of this caller's making lasts at most. */
+export function longestTokenMs(caller: Caller): number {
+  return caller.byLink === true ? longestByLinkMs : longestMs;
+}
+
 const maxEach = 100;
 const maxLabelLength = 100;
 /** The last use is written down this often at most, and always when it comes from another address. */
@@ -105,10 +111,9 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
     create(caller, wish) {
       const roles = rolesToGive(caller, wish);
       const label = wish.label.trim();
-      const longest = caller.byLink === true ? longestByLinkMs : longestMs;
       if (label === "" || label.length > maxLabelLength)
         throw new BartizanFault("invalid", `A token needs a label of 1 to ${maxLabelLength} characters.`);
-      if (!(wish.forMs > 0) || wish.forMs > longest)
+      if (!(wish.forMs > 0) || wish.forMs > longestTokenMs(caller))
         throw new BartizanFault(
           "invalid",
           `A token lasts ${caller.byLink === true ? "12 hours here" : "366 days"} at most.`,

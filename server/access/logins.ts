@@ -5,7 +5,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
-import type { ApiTokens } from "./api-tokens.ts";
+import { type ApiToken, type ApiTokens, longestTokenMs } from "./api-tokens.ts";
 import type { Caller } from "./policy.ts";
 import { digestOf } from "./tokens.ts";
 import { createTries } from "./tries.ts";
@@ -51,7 +51,7 @@ interface Entry extends LoginAsked {
   readonly untilMs: number;
   everyMs: number;
   askedAtMs: number;
-  answer: "pending" | "denied" | Caller;
+  answer: "pending" | "denied" | { readonly token: string; readonly made: ApiToken };
 }
 
 export interface LoginsNeeds {
@@ -69,7 +69,7 @@ export interface Logins {
   poll(id: string): LoginAnswer;
   /** Throws `not-found` as `poll` does, `forbidden` for who may not allow it, `limit` for who guesses. */
   find(code: string, caller: Caller): LoginAsked;
-  /** Allows or denies it, once: afterwards the code is not found. Throws as `find` does. */
+  /** Allows or denies it, once: afterwards the code is not found. Throws as `find` does, and as making a token does. */
   answer(code: string, caller: Caller, allow: boolean): LoginAsked;
 }
 
@@ -80,7 +80,12 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
   const lookTries = createTries(looks, clock);
 
   function tidy(now: number): void {
-    for (const [key, { untilMs }] of open) if (untilMs <= now) open.delete(key);
+    for (const [key, { untilMs, answer }] of open) {
+      if (untilMs > now) continue;
+      open.delete(key);
+      // Nobody came for it, and nobody has it.
+      if (typeof answer === "object") apiTokens.revoke(answer.made.id);
+    }
   }
 
   function waiting(given: string, caller: Caller): Entry {
@@ -129,10 +134,7 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
       if (entry.answer === "pending") return { kind: "pending", everyMs: entry.everyMs };
       open.delete(key);
       if (entry.answer === "denied") return { kind: "denied" };
-      const { token, made } = apiTokens.create(entry.answer, {
-        ...{ label: `login on ${entry.host || entry.address}`, kind: "login", roles: [], narrowed: {} },
-        forMs: tokenMs,
-      });
+      const { token, made } = entry.answer;
       return { kind: "allowed", token, name: made.owner, expiresAtMs: made.expiresAtMs };
     },
 
@@ -140,7 +142,12 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
 
     answer(code, caller, allow) {
       const entry = waiting(code, caller);
-      entry.answer = allow ? caller : "denied";
+      if (!allow) entry.answer = "denied";
+      else
+        entry.answer = apiTokens.create(caller, {
+          ...{ label: `login on ${entry.host || entry.address}`, kind: "login", roles: [], narrowed: {} },
+          forMs: Math.min(tokenMs, longestTokenMs(caller)),
+        });
       return entry;
     },
   };

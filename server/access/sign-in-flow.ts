@@ -41,6 +41,7 @@ export interface SignInNeeds {
   readonly tell: TellIdentity;
 }
 
+const maxDetailLength = 300;
 /** Ways out that one address has at once, and how long until it has one more. */
 const waysOut = { atOnce: 20, everyMs: 3000 };
 
@@ -102,15 +103,19 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
         tell({ event: "login-failed", address, cause });
-        log.warn({ address, cause, err: causeOf(error) }, "sign-in refused");
+        log.warn({ address, cause, detail: detailOf(error) }, "sign-in refused");
         throw error;
       }
     },
   };
 }
 
-function causeOf(error: unknown): unknown {
-  return error instanceof BartizanFault ? ((error.cause as Error | undefined)?.cause ?? error.cause) : error;
+/** In one line: the library's errors hold whole tokens, which belong in no log. */
+function detailOf(error: unknown): string {
+  const cause = error instanceof BartizanFault ? ((error.cause as Error | undefined)?.cause ?? error.cause) : error;
+  if (!(cause instanceof Error)) return String(cause ?? "").slice(0, maxDetailLength);
+  const { code = cause.name } = cause as { code?: string };
+  return `${code}: ${cause.message}`.slice(0, maxDetailLength);
 }
 
 function keyOf(secret: string): string {

@@ -41,9 +41,10 @@ describe("A12: a program that logs in by a code", () => {
     expect(poll(id)).toEqual({ kind: "pending", everyMs: 3000 });
     expect(logins.find(code, alice)).toMatchObject({ host: "laptop", address: "10.0.0.9", atMs: 1_000_000 });
     logins.answer(code.toLowerCase().replace("-", " "), alice, true);
+    const untilMs = clock.wallMs() + 3_600_000;
     const answer = poll(id);
     if (answer.kind !== "allowed") throw new Error(answer.kind);
-    expect(answer).toMatchObject({ name: "alice", expiresAtMs: clock.wallMs() + 3_600_000 });
+    expect(answer).toMatchObject({ name: "alice", expiresAtMs: untilMs });
     expect(apiTokens.credentialOf(answer.token, "x")?.caller).toMatchObject({ name: "alice", roles: alice.roles });
     expect(apiTokens.list("alice")[0]).toMatchObject({ kind: "login", label: "login on laptop" });
     clock.pass(3000);
@@ -82,6 +83,17 @@ describe("A12: a program that logs in by a code", () => {
     expect(poll(id)).toEqual({ kind: "denied" });
     expect(word(() => poll(id))).toBe("not-found");
     expect(apiTokens.list(undefined)).toEqual([]);
+  });
+
+  it("ends with twelve hours when who allowed it came by a link, and leaves no token behind that nobody came for", () => {
+    const long = createLogins({ apiTokens, clock, tokenMs: 48 * 3_600_000, enabled: true });
+    const { code } = long.begin("", "a");
+    long.answer(code, { ...alice, byLink: true }, true);
+    const [made] = apiTokens.list("alice");
+    expect((made?.expiresAtMs ?? 0) - (made?.createdAtMs ?? 0)).toBe(12 * 3_600_000);
+    clock.pass(300_000);
+    long.begin("", "a");
+    expect(apiTokens.list("alice")).toEqual([]);
   });
 
   it("cannot be let in by a token, nor by who tries codes", () => {
