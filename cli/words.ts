@@ -24,6 +24,9 @@ export function endWords(cause: EndCause): string {
 
 const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> = {
   operator: "closed by its operator",
+  "access-ended": "closed: its operator's access was ended",
+  idle: "closed: nobody typed for too long",
+  "too-long": "closed: it had lasted as long as a session may",
   "grace-expired": "closed: its operator did not come back in time",
   draining: "closed: the server was stopped",
   "taken-over": "taken up in another window; the session lives on there",

@@ -8,16 +8,18 @@ import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
 import type { TellIdentity } from "./access/identity-events.ts";
 import { Links } from "./access/links.ts";
+import { openLocks } from "./access/locks.ts";
 import { openIdentity } from "./access/open-identity.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
-import { createPrincipals, type PrincipalList } from "./access/principals.ts";
+import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
-import { digestOf, localToken } from "./access/tokens.ts";
+import { localToken } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
+import { rulesOf } from "./config-access.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
@@ -26,7 +28,9 @@ import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
+import { principalList } from "./principal-list.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
@@ -34,8 +38,10 @@ import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
+import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
+import { openLimitWatch } from "./session/limit-watch.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
@@ -81,6 +87,8 @@ export interface Bastion extends AsyncDisposable {
    * must see that it is not ready, and those who watch and kick must reach the shells that are left.
    */
   drain(signal: AbortSignal): Promise<void>;
+  /** Takes a config that was read again; nothing of it can fail any more. */
+  reload(config: Config): Reloaded;
 }
 
 /** A connection without a sign of life for so long is asked for one. */
@@ -109,7 +117,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const { config, log, targets, clock = systemClock } = options;
   const token = await localToken(config.tokenFile);
   const changes = createAccessChanges();
-  const rights = createRights(rulesFrom([]), changes);
+  const rights = createRights(rulesFrom(rulesOf(config.policies)), changes);
   const principals = createPrincipals(principalList(config, token), changes);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
   const links = new Links(clock);
@@ -119,11 +127,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
+  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
+  const locks = openLocks(accessDb, clock, changes);
   const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
   const tell: TellIdentity = ({ event, ...about }) => log.info(about, event);
   const identity = openIdentity({
     ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
-    database: opening.adopt(openAccessDb(join(config.data, "access.db")), (database) => database.close()),
+    database: accessDb,
   });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
@@ -156,8 +166,12 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     },
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
-    maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
+    atOnce: (user, target) => limits(user, target),
   });
+  opening.use(endShellsOfDisabled({ changes, principals, registry }));
+  const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
+  const reloading = new Reloading(config, { rights, principals, registry, log, token });
   const { catalogue, key, folder } = recordings;
   const replays = opening.use(
     openReplays({
@@ -184,7 +198,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes },
+    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf },
+    banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
     credentialOf({ token: given, cookie, address }, call) {
       if (cookie !== undefined) return identity.byCookie(cookie, call);
@@ -194,7 +209,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     linkUrl: (code) => linkUrl(code),
     loginUrl: (code) => `${config.identity.url ?? linkBase()}/login#login=${code}`,
     graceMs: config.graceSeconds * 1000,
-    watchersVisible: config.watching.visible,
+    watchersVisible: () => reloading.now.watching.visible,
     node: config.node,
     version: version(),
     shutdown: shutdown.signal,
@@ -244,15 +259,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
     drain: (signal) => registry.drain(signal),
+    reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}
-
-function principalList(config: Config, token: string): PrincipalList {
-  return {
-    local: { name: config.user, digest: digestOf(token), roles: roleNames },
-    principals: config.principals.map((each) => ({ ...each, disabled: false })),
-    disabledUsers: [],
   };
 }
 

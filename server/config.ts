@@ -6,10 +6,18 @@ import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { identitySchema } from "./access/identity-settings.ts";
 import { roleNames } from "./access/policy.ts";
+import {
+  limitsSchema,
+  locksSchema,
+  nodeLimitsSchema,
+  policySchema,
+  principalName,
+  watchingSchema,
+} from "./config-access.ts";
 import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
+const name = principalName;
 const port = z.number().int().min(0).max(65535);
 const seconds = (fallback: number) => z.number().min(0).max(86_400).default(fallback);
 
@@ -32,12 +40,16 @@ const targetSchema = z.strictObject({
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
   hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
+  limits: limitsSchema.optional(),
 });
 
 const principalSchema = z.strictObject({
   name,
   roles: z.array(z.enum(roleNames)).min(1),
   tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
+  /** True: he may do nothing, and what he has open ends. */
+  disabled: z.boolean().optional(),
+  limits: limitsSchema.optional(),
 });
 
 /** Names every entry whose value another one before it has already. */
@@ -82,12 +94,16 @@ const fileSchema = z.strictObject({
     .default([]),
   /** How people sign in who have no token in `principals`. */
   identity: identitySchema,
-  watching: z
-    .strictObject({
-      /** False: an operator is not told who watches him; auditors and admins always are. */
-      visible: z.boolean().default(true),
-    })
-    .prefault({}),
+  /** Names that may do nothing, whoever signs them in. */
+  disabledUsers: z.array(name).default([]),
+  /** Who may do what; without any, the built-in rules. */
+  policies: z
+    .array(policySchema)
+    .superRefine(refuseDoubles("name", (policy) => policy.name, "name"))
+    .default([]),
+  limits: nodeLimitsSchema.prefault({}),
+  locks: locksSchema.prefault({}),
+  watching: watchingSchema.prefault({}),
   recording: z
     .strictObject({
       /** Where the files are; its parent has to exist. */

@@ -8,6 +8,8 @@ export const faultWords = [
   "limit",
   "kicked",
   "keyboard-taken",
+  "locked",
+  "locks-unknown",
   "not-here",
   "target-unreachable",
   "target-name-unknown",

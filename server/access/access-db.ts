@@ -35,6 +35,19 @@ const migrations = [
      used_ms INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX sign_ins_by_name ON sign_ins (name);`,
+  // A lock that was lifted stays a while: a node that was away must hear of it.
+  `CREATE TABLE locks (
+     id TEXT PRIMARY KEY,
+     user TEXT NOT NULL,
+     role TEXT NOT NULL,
+     target TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     set_by TEXT NOT NULL,
+     set_ms INTEGER NOT NULL,
+     until_ms INTEGER,
+     lifted_ms INTEGER,
+     lifted_by TEXT
+   ) STRICT;`,
 ];
 
 /** The caller closes it. `path` may be ":memory:". Throws `config` when it cannot be used. */

@@ -73,6 +73,8 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.SessionService/Shell": "open",
   "bartizan.v1.SessionService/Watch": "watch",
   "bartizan.v1.SessionService/Kick": "kick",
+  "bartizan.v1.SessionService/Freeze": "freeze",
+  "bartizan.v1.SessionService/Unfreeze": "freeze",
   "bartizan.v1.SessionService/ListSessions": "list-sessions",
   "bartizan.v1.SessionService/WatchSessions": "list-sessions",
   "bartizan.v1.RecordingService/ListRecordings": "list-recordings",
@@ -83,6 +85,9 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.RecordingService/DeleteRecording": "delete-recording",
   "bartizan.v1.RecordingService/GetRecordingKey": "recording-key",
   "bartizan.v1.CommandService/SearchCommands": "replay",
+  "bartizan.v1.LockService/SetLock": "lock",
+  "bartizan.v1.LockService/LiftLock": "lock",
+  "bartizan.v1.LockService/ListLocks": "list-locks",
 };
 
 /** A label's value or one of several; "*": any. */

@@ -19,9 +19,9 @@ export interface PrincipalList {
     readonly name: string;
     readonly roles: readonly RoleName[];
     readonly tokenSha256: string;
-    readonly disabled: boolean;
+    readonly disabled?: boolean | undefined;
   }[];
-  /** Names that may do nothing, wherever they are from. */
+  /** Names that may do nothing, wherever they are from; the local user cannot be among them. */
   readonly disabledUsers: readonly string[];
 }
 
@@ -47,10 +47,14 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
   let roles = new Map<string, ReadonlySet<RoleName>>();
   let disabled = new Set<string>();
   let configured = new Set<string>();
+  const gone = new Set<string>();
   const take = ({ local, principals, disabledUsers }: PrincipalList) => {
     configured = new Set([local.name, ...principals.map(({ name }) => name)]);
     const off = principals.filter((each) => each.disabled).map(({ name }) => name);
-    disabled = new Set([...disabledUsers, ...off]);
+    // Whoever was in the config and is no more may not go on by what he opened, nor come in by another door.
+    for (const name of roles.keys()) gone.add(name);
+    for (const { name } of principals) gone.delete(name);
+    disabled = new Set([...disabledUsers, ...off, ...gone]);
     disabled.delete(local.name);
     const on = principals.filter(({ name }) => !disabled.has(name));
     roles = new Map([...on, local].map((each) => [each.name, new Set(each.roles)]));

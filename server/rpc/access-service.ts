@@ -3,15 +3,19 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
+import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { EntryNeeds } from "./entry.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
+import { lockToWire } from "./lock-wire.ts";
 import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
+import { mayDoEver } from "./may.ts";
 import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
-export interface AccessServiceNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
+export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
@@ -38,6 +42,11 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
         way: wayOf(caller),
+        may: mayDoEver(needs.rights, caller),
+        locks: needs.locks
+          .list()
+          .filter((lock) => bars(lock, caller, lock.target))
+          .map(lockToWire),
       };
     },
 

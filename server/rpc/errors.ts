@@ -14,6 +14,8 @@ export const codeOf: Readonly<Record<FaultWord, Code>> = {
   limit: Code.ResourceExhausted,
   kicked: Code.PermissionDenied,
   "keyboard-taken": Code.Aborted,
+  locked: Code.PermissionDenied,
+  "locks-unknown": Code.Unavailable,
   "not-here": Code.FailedPrecondition,
   "target-unreachable": Code.Unavailable,
   "target-name-unknown": Code.NotFound,

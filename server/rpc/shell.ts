@@ -9,27 +9,29 @@ import {
   type ShellStart,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
-import { type Rights, resourceOf } from "../access/rights.ts";
+import { resourceOf } from "../access/rights.ts";
 import { BartizanFault } from "../errors.ts";
 import { linked } from "../flow/life.ts";
 import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
+import { checkLocks, checkOpen, type EntryNeeds, noSuchTarget } from "./entry.ts";
 import { noSuchSession } from "./errors.ts";
 import { type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
 import type { Watching } from "./watching.ts";
-import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
+import { positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
 
-export interface ShellNeeds {
+export interface ShellNeeds extends EntryNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
-  readonly rights: Rights;
   readonly watching: Watching;
+  /** Told to every operator before his shell begins. */
+  readonly banner: () => string | undefined;
 }
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
@@ -52,6 +54,9 @@ export async function* shell(
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
   readRequests(incoming, prompter, opening, start.shell.case === "target", life.end).catch(life.end);
+  const banner = needs.banner();
+  if (banner !== undefined && start.shell.case === "target")
+    yield response({ case: "notice", value: { kind: NoticeKind.MONITORED, text: banner } });
   if (start.shell.case === "target")
     yield response({
       case: "notice",
@@ -64,7 +69,7 @@ export async function* shell(
   yield response({
     case: "started",
     value: {
-      session: infoToWire(sight.info(info)),
+      session: needs.watching.shown(caller, info),
       position: { epoch: position.epoch, offset: BigInt(position.offset) },
       attachmentId: self.id,
       graceSeconds: Math.round(needs.graceMs / 1000),
@@ -90,8 +95,9 @@ async function openOrFind(
   call: Call,
   prompter: Prompter,
   signal: AbortSignal,
-  { registry, findTarget, rights }: ShellNeeds,
+  needs: ShellNeeds,
 ): Promise<Attachment> {
+  const { registry, findTarget, rights, locks } = needs;
   const { caller } = call;
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
@@ -100,6 +106,7 @@ async function openOrFind(
     const resource = session && resourceOf(session.info);
     const may = (who: Caller) => resource !== undefined && rights.may(who, "reattach", resource);
     if (session === undefined || !may(caller)) throw noSuchSession();
+    checkLocks(locks, caller, session.info.target);
     call.ask((who) => {
       if (!may(who)) throw noSuchSession();
     });
@@ -109,16 +116,18 @@ async function openOrFind(
   if (start.shell.case !== "target")
     throw new BartizanFault("invalid", "`start` names neither a target nor a session.");
   const target = findTarget(start.shell.value);
-  const resource = target && { target: target.name, labels: target.labels };
-  if (target === undefined || resource === undefined || !rights.may(caller, "see-target", resource))
-    throw noSuchTarget();
-  const check = (who: Caller) => {
-    if (!rights.may(who, "open", resource)) throw mayNotOpen();
-  };
-  check(caller);
-  call.ask(check);
+  if (target === undefined) throw noSuchTarget();
+  const resource = { target: target.name, labels: target.labels };
+  checkOpen(needs, caller, resource);
+  // A lock bars who comes, not who is there: it is asked until the shell is open, and the right to it for as long as it is.
+  let open = false;
+  call.ask((again) => {
+    if (!open) checkOpen(needs, again, resource);
+    else if (!rights.may(again, "open", resource)) throw mayNoMore();
+  });
   const who = { name: caller.name };
   const session = await registry.open({ target, who, size, ask: prompter }, signal);
+  open = true;
   try {
     const from = { epoch: session.info.epoch, offset: 0 };
     return await session.attach(who, "operator", { ...options, from }, signal);
@@ -129,12 +138,8 @@ async function openOrFind(
   }
 }
 
-function noSuchTarget(): BartizanFault {
-  return new BartizanFault("not-found", "There is no such target.", "`bartizan targets` lists what there is.");
-}
-
-function mayNotOpen(): BartizanFault {
-  return new BartizanFault("forbidden", "You may see this target, but open no shell on it.", "Ask an admin.");
+function mayNoMore(): BartizanFault {
+  return new BartizanFault("forbidden", "You may not have a shell on this target any more.", "Ask an admin.");
 }
 
 /** Always reads: whatever comes, an answer, an acknowledgement or a ping behind it is heard. */

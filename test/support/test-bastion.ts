@@ -31,6 +31,8 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
   /** Clients with the local token, or the token given, on a connection of their own, closed with the bastion. */
   clients(token?: string): Clients;
   readonly folder: string;
+  /** What it was started with, for `reload`. */
+  readonly config: Config;
 }
 
 /** Disposing fails when a session is live that no test ended, a connection is left, or a timer is never given back. */
@@ -63,7 +65,7 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
   const clear = config.listen.host === "127.0.0.1" ? bastion.url.replace("https:", "http:") : bastion.url;
   return {
     ...bastion,
-    folder,
+    ...{ folder, config },
     clients(token = bastion.token) {
       const transport =
         over === "WebSocket"
