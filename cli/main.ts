@@ -13,12 +13,14 @@ import { freezeCommand, unfreezeCommand } from "./freeze.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
 import { lockCommand, locksCommand, unlockCommand } from "./locks.ts";
+import { loginCommand, logoutCommand } from "./login.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
 import { playCommand } from "./play.ts";
 import { recordingsCommand } from "./recordings.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
+import { tokenCommand } from "./token.ts";
 import { verifyCommand } from "./verify.ts";
 import { watchCommand } from "./watch.ts";
 
@@ -110,6 +112,9 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     exportCommand,
     verifyCommand,
     commandsCommand,
+    loginCommand,
+    logoutCommand,
+    tokenCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
+import type { TellIdentity } from "./access/identity-events.ts";
 import { Links } from "./access/links.ts";
 import { openLocks } from "./access/locks.ts";
+import { openIdentity } from "./access/open-identity.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
@@ -21,6 +23,7 @@ import { rulesOf } from "./config-access.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
+import { createAuthPages } from "./front/auth-pages.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
@@ -127,6 +130,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const locks = openLocks(accessDb, clock, changes);
   const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const tell: TellIdentity = ({ event, ...about }) => log.info(about, event);
+  const identity = openIdentity({
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
+    database: accessDb,
+  });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
@@ -192,8 +200,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     },
     ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf },
     banner: () => reloading.now.watching.banner,
-    credentialOf: (given, call) => principals.byToken(given) ?? pageTokens.credentialOf(given, call),
+    ...{ ...identity, tell },
+    credentialOf({ token: given, cookie, address }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, call);
+      if (given === undefined) return undefined;
+      return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
+    },
     linkUrl: (code) => linkUrl(code),
+    loginUrl: (code) => `${config.identity.url ?? linkBase()}/login#login=${code}`,
     graceMs: config.graceSeconds * 1000,
     watchersVisible: () => reloading.now.watching.visible,
     node: config.node,
@@ -216,9 +230,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound);
+        const auth = createAuthPages(identity.signIn, log);
+        const { url } = config.identity;
+        const guard = createHostGuard([...known, ...names], bound, url === undefined ? [] : [new URL(url).host]);
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
@@ -234,7 +250,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
-  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
+  const linkBase = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
+  const linkUrl = (code: string) => `${linkBase()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,

@@ -4,6 +4,7 @@ import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
+import { identitySchema } from "./access/identity-settings.ts";
 import { roleNames } from "./access/policy.ts";
 import {
   limitsSchema,
@@ -91,6 +92,8 @@ const fileSchema = z.strictObject({
     .superRefine(refuseDoubles("name", ({ name }) => name, "name"))
     .superRefine(refuseDoubles("token", ({ tokenSha256 }) => tokenSha256, "tokenSha256"))
     .default([]),
+  /** How people sign in who have no token in `principals`. */
+  identity: identitySchema,
   /** Names that may do nothing, whoever signs them in. */
   disabledUsers: z.array(name).default([]),
   /** Who may do what; without any, the built-in rules. */
@@ -238,10 +241,13 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
   const usualData = join(state, "bartizan");
   const data = file.data === undefined ? usualData : from(file.data);
   const tls = file.listen.tls;
+  const { oidc } = file.identity;
+  const secret = oidc?.clientSecretFile && from(oidc.clientSecretFile);
   return {
     ...file,
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
+    identity: { ...file.identity, ...(oidc === undefined ? {} : { oidc: { ...oidc, clientSecretFile: secret } }) },
     ...{ data, usualData },
     recording: { ...file.recording, folder: from(file.recording.folder ?? join(data, "recordings")) },
     node: file.node ?? nodeName(),
@@ -278,12 +284,19 @@ export function isLoopback(host: string): boolean {
   return loopback.has(host);
 }
 
-/** Anything wider than loopback needs TLS and principals with tokens of their own. */
+/** Anything wider than loopback needs TLS and somebody who can prove who he is; a sign-in by cookie needs https. */
 function refuseUnsafe(config: Config): void {
+  const { oidc, url } = config.identity;
+  if (oidc !== undefined && url === undefined && config.listen.tls === undefined)
+    throw new BartizanFault(
+      "config",
+      "People sign in with identity.oidc over https alone, and the config lacks listen.tls (cert and key).",
+      "Add it, or name the https:// address of the proxy in front in identity.url.",
+    );
   if (isLoopback(config.listen.host)) return;
   const missing = [
     ...(config.listen.tls === undefined ? ["listen.tls (cert and key)"] : []),
-    ...(config.principals.length === 0 ? ["principals (who may call)"] : []),
+    ...(config.principals.length === 0 && oidc === undefined ? ["principals or identity.oidc (who may call)"] : []),
     ...(config.listen.names.length === 0 ? ["listen.names (the host names clients use)"] : []),
   ];
   if (missing.length > 0)

@@ -26,6 +26,7 @@ export const faultWords = [
   "host-key-changed",
   "host-key-revoked",
   "host-key-unproven",
+  "provider-unreachable",
   "recorder-lost",
   "holder-unreachable",
   "draining",

@@ -8,6 +8,8 @@ export interface Credential {
   readonly caller: Caller;
   /** The caller as he stands now; undefined when this proof is worth nothing any more. Cheap: open streams ask every 5 s. */
   again(): Caller | undefined;
+  /** Ends the proof itself, for good; undefined where the caller cannot. */
+  readonly end?: () => void;
 }
 
 export interface PrincipalList {
@@ -31,6 +33,8 @@ export interface Principals {
   /** The roles that this name has now; undefined for one that is not known, or disabled. */
   rolesOf(name: string): ReadonlySet<RoleName> | undefined;
   isDisabled(name: string): boolean;
+  /** The config, or the local token, has this name. */
+  isConfigured(name: string): boolean;
   /** Also looked for there, after the config. */
   also(elsewhere: RolesElsewhere): void;
   /** From the next question on; open streams are asked again at once. */
@@ -42,8 +46,10 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
   let entries: readonly TokenEntry[] = [];
   let roles = new Map<string, ReadonlySet<RoleName>>();
   let disabled = new Set<string>();
+  let configured = new Set<string>();
   const gone = new Set<string>();
   const take = ({ local, principals, disabledUsers }: PrincipalList) => {
+    configured = new Set([local.name, ...principals.map(({ name }) => name)]);
     const off = principals.filter((each) => each.disabled).map(({ name }) => name);
     // Whoever was in the config and is no more may not go on by what he opened, nor come in by another door.
     for (const name of roles.keys()) gone.add(name);
@@ -79,6 +85,7 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
       return undefined;
     },
     isDisabled: (name) => disabled.has(name),
+    isConfigured: (name) => configured.has(name),
     also: (find) => void elsewhere.push(find),
     replace(list) {
       take(list);

@@ -5,27 +5,33 @@ import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Caller } from "../access/policy.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
 import { lockToWire } from "./lock-wire.ts";
+import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
 import { mayDoEver } from "./may.ts";
+import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
-export interface AccessServiceNeeds extends EntryNeeds {
+export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
+  readonly log: Log;
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
-  readonly log: Log;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
   return {
+    ...createTokenMethods(needs),
+    ...createLoginMethods(needs),
+
     whoAmI(_request, context) {
       const caller = callerOfCall(context);
       return {
@@ -35,6 +41,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
+        way: wayOf(caller),
         may: mayDoEver(needs.rights, caller),
         locks: needs.locks
           .list()
@@ -45,10 +52,10 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
         throw new BartizanFault(
           "forbidden",
-          "A page cannot make links.",
+          "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
       const { code, expiresAtMs } = needs.links.create(caller);
@@ -63,4 +70,10 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
+}
+
+function wayOf({ byToken, bySignIn, byLink }: Caller): string {
+  if (byToken !== undefined) return "api-token";
+  if (bySignIn === true) return "provider";
+  return byLink === true ? "link" : "token";
 }

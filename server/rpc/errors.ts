@@ -32,6 +32,7 @@ export const codeOf: Readonly<Record<FaultWord, Code>> = {
   "host-key-changed": Code.FailedPrecondition,
   "host-key-revoked": Code.FailedPrecondition,
   "host-key-unproven": Code.FailedPrecondition,
+  "provider-unreachable": Code.Unavailable,
   "recorder-lost": Code.Unavailable,
   "holder-unreachable": Code.Unavailable,
   draining: Code.Unavailable,

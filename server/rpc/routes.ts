@@ -21,13 +21,15 @@ import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CredentialOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
 import { createLockService, type LockServiceNeeds } from "./lock-service.ts";
+import type { LoginMethodsNeeds } from "./login-methods.ts";
 import { createRecordingService, type RecordingServiceNeeds } from "./recording-service.ts";
 import { createSessionService } from "./session-service.ts";
 import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
 import { createTargetService } from "./target-service.ts";
+import type { TokenMethodsNeeds } from "./token-methods.ts";
 import { createWatching, type Visible } from "./watching.ts";
 
-export interface RoutesNeeds {
+export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;

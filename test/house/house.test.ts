@@ -51,7 +51,13 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },
   "server/config.ts": {
-    values: ["server/config-access.ts", "server/access/policy.ts", "server/config-files.ts", "ground"],
+    values: [
+      "server/config-access.ts",
+      "server/access/policy.ts",
+      "server/access/identity-settings.ts",
+      "server/config-files.ts",
+      "ground",
+    ],
     types: ["server/target/"],
   },
   "server/config-access.ts": { values: ["server/access/built-in-rules.ts", "server/access/policy.ts", "ground"] },

@@ -1,5 +1,6 @@
-/** Every word the page says, in English, with en-shell.ts and en-replay.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with en-shell.ts, en-replay.ts and en-identity.ts. Other languages have the same shape. */
 
+import { identityEn } from "./en-identity.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
@@ -9,6 +10,7 @@ export const en = {
   language: "English",
   shell: shellEn,
   past: replayEn,
+  identity: identityEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",

@@ -33,6 +33,7 @@ export const faultsZh: Readonly<Record<string, FaultWords>> = {
   "host-key-revoked": { what: "目标的主机密钥已被吊销。", todo: "请勿登录。" },
   "host-key-unproven": { what: "目标无法证明其拥有该密钥。", todo: "请勿登录：中间可能有人。" },
   "recorder-lost": { what: "录制失败，会话因此结束。", todo: "请检查服务器的数据目录。" },
+  "provider-unreachable": { what: "身份提供方没有响应。", todo: "请稍后重试；已登录的人不受影响。" },
   "holder-unreachable": { what: "持有会话的节点没有响应。", todo: "请重试。" },
   draining: { what: "此节点正在停止。", todo: "请稍后重试。" },
   internal: { what: "堡垒机自身发生故障。", todo: "请查找服务器日志并报告。" },

@@ -1,6 +1,7 @@
-/** Every word the page says, in Chinese (simplified), with zh-shell.ts and zh-replay.ts. */
+/** Every word the page says, in Chinese (simplified), with zh-shell.ts, zh-replay.ts and zh-identity.ts. */
 
 import type { Messages } from "./en.ts";
+import { identityZh } from "./zh-identity.ts";
 import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
 
@@ -8,6 +9,7 @@ export const zh: Messages = {
   language: "中文",
   shell: shellZh,
   past: replayZh,
+  identity: identityZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",
