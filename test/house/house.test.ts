@@ -12,6 +12,9 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/verify-command.ts": {
+    values: ["server/audit/", "server/recording/", "server/config.ts", "ground"],
+  },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
@@ -19,6 +22,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
       "server/rpc/",
       "server/session/",
       "server/access/",
+      "server/audit/",
       "server/recording/",
       "server/commands/",
       "proto/gen/",
@@ -31,7 +35,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     types: ["server/target/", "server/access/", "server/recording/", "server/commands/"],
   },
   "server/recording/": {
-    values: ["server/recording/", "server/store/", "ground"],
+    values: ["server/recording/", "server/audit/", "server/store/", "ground"],
     types: ["server/session/", "server/target/"],
   },
   "server/commands/": {
@@ -41,6 +45,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     values: ["server/group/", "server/session/", "server/rpc/wire.ts", "proto/gen/", "ground"],
     types: ["server/config.ts"],
   },
+  "server/audit/": { values: ["server/audit/", "server/store/", "ground"] },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
