@@ -1,4 +1,5 @@
 /** Who may do what: one pure decision, denied unless a rule allows it, a denying rule before any other; one row per RPC. */
+import type { SignInWay } from "../audit.ts";
 import type { Principal } from "../events.ts";
 
 export const roleNames = ["operator", "auditor", "admin"] as const;
@@ -9,6 +10,8 @@ export interface Caller extends Principal {
   readonly roles: ReadonlySet<RoleName>;
   /** His token came out of a link: it makes no links itself, or it could outlive its hours. */
   readonly byLink?: boolean;
+  /** For the audit log. */
+  readonly signedIn?: SignInWay;
   /** What his token is for; without it, all that he may. */
   readonly scope?: Scope;
 }
@@ -70,6 +73,8 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.RecordingService/DeleteRecording": "delete-recording",
   "bartizan.v1.RecordingService/GetRecordingKey": "recording-key",
   "bartizan.v1.CommandService/SearchCommands": "replay",
+  "bartizan.v1.AuditService/SearchAudit": "audit",
+  "bartizan.v1.AuditService/FollowAudit": "audit",
 };
 
 /** A label's value or one of several; "*": any. */
