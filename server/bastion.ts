@@ -131,15 +131,15 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.use(lockFolder(config.data));
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const locks = openLocks(accessDb, clock, changes);
-  const tell: TellIdentity = ({ event, ...about }) => log.info(about, event);
-  const identity = openIdentity({
-    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
-    database: accessDb,
-  });
   const key = openSealKey(config.data);
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  const tell: TellIdentity = (event) => audit.note(event);
+  const identity = openIdentity({
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
+    database: accessDb,
+  });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
@@ -175,8 +175,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   });
   opening.use(endShellsOfDisabled({ changes, principals, registry }));
   const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
-  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
-  const reloading = new Reloading(config, { rights, principals, registry, log, token });
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, audit, clock }));
+  const reloading = new Reloading(config, { rights, principals, audit, log, token });
   const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({
