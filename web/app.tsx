@@ -8,6 +8,7 @@ import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
 import { CommandsPage } from "./pages/commands-page.tsx";
+import { LocksPage } from "./pages/locks-page.tsx";
 import { LoginPage } from "./pages/login-page.tsx";
 import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
@@ -129,6 +130,9 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/recordings">
                       <RecordingsPage />
                     </Route>
+                    <Route path="/locks">
+                      <LocksPage />
+                    </Route>
                     <Route path="/tokens">
                       <TokensPage />
                     </Route>
@@ -181,6 +185,7 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/recordings": words.nav.recordings,
       "/commands": words.nav.commands,
       "/shell": words.nav.shells,
+      "/locks": words.locks.title,
       "/tokens": words.identity.tokens.title,
       "/login": words.identity.login.title,
     };

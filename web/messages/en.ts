@@ -1,6 +1,7 @@
-/** Every word the page says, in English, with en-shell.ts, en-replay.ts and en-identity.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with the files beside it. Other languages have the same shape. */
 
 import { identityEn } from "./en-identity.ts";
+import { locksEn } from "./en-locks.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
@@ -11,6 +12,7 @@ export const en = {
   shell: shellEn,
   past: replayEn,
   identity: identityEn,
+  locks: locksEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",

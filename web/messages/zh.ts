@@ -1,7 +1,8 @@
-/** Every word the page says, in Chinese (simplified), with zh-shell.ts, zh-replay.ts and zh-identity.ts. */
+/** Every word the page says, in Chinese (simplified), with the files beside it. */
 
 import type { Messages } from "./en.ts";
 import { identityZh } from "./zh-identity.ts";
+import { locksZh } from "./zh-locks.ts";
 import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
 
@@ -10,6 +11,7 @@ export const zh: Messages = {
   shell: shellZh,
   past: replayZh,
   identity: identityZh,
+  locks: locksZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",
