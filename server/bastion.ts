@@ -10,9 +10,11 @@ import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals, type PrincipalList } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
+import { createSignInNotes } from "./access/sign-in-notes.ts";
 import { digestOf, localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -150,6 +152,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     onCommands: ({ recordingId }, count) => {
       if (recordingId !== undefined) recordings.recorders.countCommands(recordingId, count);
     },
+    onEnded: (info) => audit.note(sessionEnded(info)),
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
@@ -180,7 +183,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes },
+    ...{ links, pageTokens, rights, changes, signIns: createSignInNotes(audit, clock) },
     credentialOf: (given, call) => principals.byToken(given) ?? pageTokens.credentialOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,
@@ -219,6 +222,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
 
+  audit.note({ event: "server-started", version: version(), config: configDigest(config) });
   const held = opening.move();
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
@@ -227,10 +231,17 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    createLink() {
+      audit.write({ event: "link-made", actor: { name: localUser.name, signedIn: localUser.signedIn } });
+      return linkUrl(links.create(localUser).code);
+    },
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
-    drain: (signal) => registry.drain(signal),
+    async drain(signal) {
+      audit.note({ event: "drain-started", sessions: registry.size });
+      await registry.drain(signal);
+      audit.note({ event: "drain-ended", sessions: registry.size });
+    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

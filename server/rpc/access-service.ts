@@ -4,9 +4,12 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
-import { BartizanFault } from "../errors.ts";
+import type { Caller } from "../access/policy.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Audit } from "../audit.ts";
+import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { callerOfCall, peerKey } from "./guard.ts";
+import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
 
 export interface AccessServiceNeeds {
   readonly version: string;
@@ -18,6 +21,8 @@ export interface AccessServiceNeeds {
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly log: Log;
+  readonly audit: Pick<Audit, "write">;
+  readonly signIns: SignInNotes;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
@@ -42,16 +47,30 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
           "A page cannot make links.",
           "Run `npx bartizan link` where you have a token.",
         );
+      needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
       const { code, expiresAtMs } = needs.links.create(caller);
       needs.log.info({ by: caller.name }, "link made");
       return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
     },
 
     redeemCode(request, context) {
-      const caller = needs.links.redeem(request.code, context.values.get(peerKey)?.address ?? "");
+      const address = addressOfCall(context);
+      const caller = redeem(needs, request.code, address);
+      needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
       const { token, expiresAtMs } = needs.pageTokens.issue(caller);
       needs.log.info({ by: caller.name }, "link redeemed");
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
+}
+
+function redeem({ links, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
+  try {
+    return links.redeem(code, address);
+  } catch (error) {
+    const { word } = faultFrom(error);
+    if (word === "limit") signIns.throttled(address, "link");
+    else signIns.failed(address, "link");
+    throw error;
+  }
 }

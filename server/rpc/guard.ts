@@ -4,11 +4,13 @@ import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
-import type { Actor } from "../audit.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { connectErrorFrom } from "./errors.ts";
+import { createViewFold } from "./view-fold.ts";
 
 /** The connection a call came in on, for the front: told when a caller on it has shown a valid token. */
 export interface Peer {
@@ -50,21 +52,32 @@ export interface GuardNeeds {
   readonly changes: AccessChanges;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Pick<Audit, "note">;
+  readonly signIns: SignInNotes;
 }
 
 /** The `requestGate` of every handler. A stream that it let in ends as soon as it would not be let in any more. */
 export function createGuard(needs: GuardNeeds) {
-  const { credentialOf, rights, log } = needs;
+  const { credentialOf, rights, log, audit, signIns, clock } = needs;
+  const foldRefusal = createViewFold(clock);
   return (context: HandlerContext): void => {
     try {
-      const action = policyTable[`${context.service.typeName}/${context.method.name}`];
+      const method = `${context.service.typeName}/${context.method.name}`;
+      const action = policyTable[method];
       if (action === anyone) return;
-      const credential = authenticated(context, credentialOf);
+      const credential = authenticated(context, credentialOf, signIns);
       context.values.get(peerKey)?.authenticated();
       const check = (caller: Caller) => {
         if (action === undefined || !rights.mayEver(caller, action)) throw mayNot();
       };
-      check(credential.caller);
+      const actor = actorOf(context, credential.caller);
+      signIns.called(actor);
+      try {
+        check(credential.caller);
+      } catch (error) {
+        foldRefusal(actor.name, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
+        throw error;
+      }
       const call =
         context.method.methodKind === "unary"
           ? { caller: credential.caller, ask: () => {} }
@@ -83,8 +96,16 @@ export function callerOfCall(context: HandlerContext): Caller {
 
 /** The caller as the audit log names him: who, from where, and how he signed in. */
 export function actorOfCall(context: HandlerContext): Actor {
-  const { name, signedIn } = callerOfCall(context);
-  return { name, address: context.values.get(peerKey)?.address, signedIn };
+  return actorOf(context, callerOfCall(context));
+}
+
+function actorOf(context: HandlerContext, { name, signedIn }: Caller): Actor {
+  return { name, address: addressOfCall(context), signedIn };
+}
+
+/** The far end of the connection that a call came in on. */
+export function addressOfCall(context: HandlerContext): string {
+  return context.values.get(peerKey)?.address ?? "";
 }
 
 /** The call that the guard let in. */
@@ -141,10 +162,12 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, credentialOf: CredentialOf): Credential {
+function authenticated(context: HandlerContext, credentialOf: CredentialOf, signIns: SignInNotes): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const credential = token === undefined ? undefined : credentialOf(token, context.signal);
+  // Who brings none has not tried.
+  if (credential === undefined && token !== undefined) signIns.failed(addressOfCall(context), "token");
   if (credential === undefined)
     throw new BartizanFault(
       "unauthenticated",

@@ -10,6 +10,7 @@ import type { Log } from "../log.ts";
 import type { KickResult } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import { noSuchSession } from "./errors.ts";
+import type { SessionNotes } from "./session-notes.ts";
 import { reasonFromWire } from "./wire.ts";
 
 /** Answers are kept at least this long ... */
@@ -46,11 +47,11 @@ export class Kicks {
   }
 
   /** Throws `invalid`, `not-found` (also for a foreign session), `forbidden`. */
-  async kick(caller: Caller, request: KickRequest): Promise<KickAnswer> {
+  async kick(caller: Caller, request: KickRequest, notes: SessionNotes): Promise<KickAnswer> {
     const reason = reasonFromWire(request.reason);
     const { sessionId, attachmentId, idempotencyId } = request;
     if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
-    const act = () => this.#act(caller, sessionId, attachmentId, printable(reason));
+    const act = () => this.#act(caller, sessionId, attachmentId, printable(reason), notes);
     if (idempotencyId === "") return act();
     const key = JSON.stringify([caller.name, idempotencyId]);
     const what = JSON.stringify([sessionId, attachmentId, reason]);
@@ -67,7 +68,13 @@ export class Kicks {
     return answer;
   }
 
-  async #act(caller: Caller, sessionId: string, attachmentId: string, reason: string): Promise<KickAnswer> {
+  async #act(
+    caller: Caller,
+    sessionId: string,
+    attachmentId: string,
+    reason: string,
+    notes: SessionNotes,
+  ): Promise<KickAnswer> {
     const startedMs = this.#clock.monotonicMs();
     const session = this.#registry.find(sessionId);
     const info = session?.info ?? this.#registry.findEnded(sessionId);
@@ -75,21 +82,27 @@ export class Kicks {
     if (info === undefined || resource === undefined || !this.#rights.may(caller, "see", resource))
       throw noSuchSession();
     const took = (result: KickResult) => ({ result, tookMs: this.#clock.monotonicMs() - startedMs, resource });
-    if (!this.#rights.may(caller, "kick", resource))
+    if (!this.#rights.may(caller, "kick", resource)) {
+      notes.kickRefused(info);
       throw new BartizanFault("forbidden", "You may see this session, but not end it.", "Ask an admin.");
+    }
     if (session === undefined)
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) });
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
     const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
-    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource))
+    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource)) {
+      notes.kickRefused(info);
       throw new BartizanFault(
         "forbidden",
         "You may not take others off a session, only end your own.",
         "Ask an admin.",
       );
+    }
+    notes.kickRequested(info, reason, attachmentId);
     this.#log.info({ session: info.id, by: caller.name, reason, attachment: attachmentId }, "kick requested");
     const result = await session.kick(whom, { name: caller.name }, reason);
     this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
+    notes.kickAnswered(info, result.outcome);
     return took(result);
   }
 

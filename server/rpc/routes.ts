@@ -9,6 +9,8 @@ import type { AccessChanges } from "../access/changes.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Rights } from "../access/rights.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { AuditLog } from "../audit/open-audit.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -30,7 +32,7 @@ export interface RoutesNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
-  readonly audit: AuditServiceNeeds["audit"];
+  readonly audit: AuditLog;
   readonly auditIndex: AuditServiceNeeds["index"];
   readonly clock: Clock;
   readonly log: Log;
@@ -38,6 +40,7 @@ export interface RoutesNeeds {
   readonly credentialOf: CredentialOf;
   readonly rights: Rights;
   readonly changes: AccessChanges;
+  readonly signIns: SignInNotes;
   readonly links: Links;
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
@@ -79,12 +82,18 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;
   const kicks = new Kicks(registry, rights, clock, log);
-  const sessions = createSessionService({ registry, findTarget, graceMs, kicks, rights, watching });
+  const sessions = createSessionService({
+    ...{ registry, findTarget, graceMs, kicks, rights, watching },
+    audit: needs.audit,
+  });
   router.service(SessionService, sessions);
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets, rights));
-  router.service(CommandService, createCommandService({ commands: needs.commands, rights, labelsOf }));
+  router.service(
+    CommandService,
+    createCommandService({ ...{ commands: needs.commands, audit: needs.audit, rights, labelsOf, clock } }),
+  );
   router.service(AccessService, createAccessService(needs));
   router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));

@@ -12,9 +12,10 @@ import type { Caller } from "../access/policy.ts";
 import { resourceOf } from "../access/rights.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
 import { noSuchSession } from "./errors.ts";
-import { callerOfCall, callOf } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { liveList } from "./live-list.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
 import type { Sight } from "./watching.ts";
@@ -59,6 +60,9 @@ export function createSessionService(
       const from = positionFromWire(request.from);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
       const { info, self, start, resumed, view } = attachment;
+      const notes = createSessionNotes(needs.audit, actorOfCall(context));
+      notes.watchStarted(info, self.id);
+      using _stopped = { [Symbol.dispose]: () => notes.watchStopped(info, self.id) };
       const sight = watching.sightOf(caller, resource);
       yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
         session: infoToWire(sight.info(info)),
@@ -70,7 +74,11 @@ export function createSessionService(
 
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const { result, tookMs, resource } = await kicks.kick(caller, request);
+      const { result, tookMs, resource } = await kicks.kick(
+        caller,
+        request,
+        createSessionNotes(needs.audit, actorOfCall(context)),
+      );
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
