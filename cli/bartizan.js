@@ -27,7 +27,7 @@ if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
 } else if (flags.some((flag) => !process.execArgv.includes(flag))) {
   handOver(process.execPath, [...flags, launcher, ...args]);
 } else {
-  const room = ["serve", "config"].includes(args[0]) || isOfflineVerify(args) ? "server" : "cli";
+  const room = ["serve", "config", "policy"].includes(args[0]) || isOfflineVerify(args) ? "server" : "cli";
   const main = checkout ? join(root, room, "main.ts") : join(root, "dist", room, "main.js");
   // Compiled code is kept beside the packages, never in a shared temporary folder. Unwritable: goes on without.
   if (checkout) nodeModule.enableCompileCache(join(root, "node_modules", ".cache", "bartizan"));

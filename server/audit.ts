@@ -56,9 +56,9 @@ interface EventDetails {
   "device-code-issued": { readonly address: string };
   "device-code-approved": ByActor;
   "device-code-denied": ByActor;
-  "token-created": ByActor & { readonly token: string };
-  "token-used-from-new-source": ByActor & { readonly token?: string };
-  "token-revoked": ByActor & { readonly token: string };
+  "token-created": ByActor & { readonly token: string; readonly owner: string };
+  "token-used-from-new-source": ByActor & { readonly token: string; readonly owner: string };
+  "token-revoked": ByActor & { readonly token: string; readonly owner: string };
   "rights-changed": { readonly whose: string };
   "call-refused": ByActor & { readonly method: string };
   "cross-site-refused": { readonly address: string; readonly times?: number };
@@ -70,7 +70,6 @@ interface EventDetails {
   "session-resumed": ByActor & InSession & { readonly attachment: string };
   "session-detached": ByActor & InSession & { readonly attachment: string };
   "session-ended": InSession & { readonly cause: string; readonly outputBytes: number };
-  "session-limit-hit": InSession & { readonly cause: string };
   "channel-refused": { readonly target: string };
   "address-refused": { readonly target: string; readonly cause: string };
   "host-key-new": { readonly target: string; readonly fingerprint: string };
@@ -82,8 +81,13 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
-  "lock-set": ByActor & { readonly lock: string; readonly reason: string };
-  "lock-lifted": ByActor & { readonly lock: string };
+  "lock-set": ByActor & {
+    readonly lock: string;
+    readonly reason: string;
+    readonly bars: string;
+    readonly untilMs?: number;
+  };
+  "lock-lifted": ByActor & { readonly lock: string; readonly bars: string };
   "lock-stale": { readonly lock?: string };
   "session-frozen": ByActor & InSession & { readonly reason: string };
   "session-thawed": ByActor & InSession;
@@ -136,7 +140,7 @@ export const auditOutcome: Readonly<Record<AuditWord, AuditOutcome>> = {
   ...{ "call-refused": "refused", "cross-site-refused": "refused" },
   ...{ "session-requested": "asked", "session-refused": "refused", "session-started": "ok" },
   ...{ "session-attached": "ok", "session-resumed": "ok", "session-detached": "ok", "session-ended": "ok" },
-  ...{ "session-limit-hit": "ok", "channel-refused": "refused", "address-refused": "refused" },
+  ...{ "channel-refused": "refused", "address-refused": "refused" },
   ...{ "host-key-new": "ok", "host-key-changed": "refused", "host-key-refused": "refused" },
   ...{ "watch-started": "ok", "watch-stopped": "ok" },
   ...{ "kick-requested": "asked", "kick-confirmed": "ok", "kick-unconfirmed": "unknown" },

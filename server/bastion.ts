@@ -3,29 +3,36 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
 import { Links } from "./access/links.ts";
+import { openLocks } from "./access/locks.ts";
+import { openIdentity } from "./access/open-identity.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
-import { createPrincipals, type PrincipalList } from "./access/principals.ts";
+import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
-import { createSignInNotes } from "./access/sign-in-notes.ts";
-import { digestOf, localToken } from "./access/tokens.ts";
+import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
+import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
+import { rulesOf } from "./config-access.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
+import { createAuthPages } from "./front/auth-pages.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
+import { principalList } from "./principal-list.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
@@ -34,8 +41,10 @@ import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
 import { openSealKey } from "./recording/seal-key.ts";
+import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
+import { openLimitWatch } from "./session/limit-watch.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
@@ -81,6 +90,10 @@ export interface Bastion extends AsyncDisposable {
    * must see that it is not ready, and those who watch and kick must reach the shells that are left.
    */
   drain(signal: AbortSignal): Promise<void>;
+  /** Takes a config that was read again; nothing of it can fail any more. */
+  reload(config: Config): Reloaded;
+  /** A config that was to be taken and is at fault: for the audit log. */
+  refused(why: string): void;
 }
 
 /** A connection without a sign of life for so long is asked for one. */
@@ -109,7 +122,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const { config, log, targets, clock = systemClock } = options;
   const token = await localToken(config.tokenFile);
   const changes = createAccessChanges();
-  const rights = createRights(rulesFrom([]), changes);
+  const rights = createRights(rulesFrom(rulesOf(config.policies)), changes);
   const principals = createPrincipals(principalList(config, token), changes);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames), signedIn: "local-token" };
   const links = new Links(clock);
@@ -123,6 +136,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  const signIns = createSignInNotes(audit, clock);
+  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
+  const locks = openLocks(accessDb, clock, changes);
+  const tell = tellIdentity(audit, signIns);
+  const identity = openIdentity({
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
+    database: accessDb,
+  });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
@@ -155,8 +176,12 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     onEnded: (info) => audit.note(sessionEnded(info)),
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
-    maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
+    atOnce: (user, target) => limits(user, target),
   });
+  opening.use(endShellsOfDisabled({ changes, principals, registry }));
+  const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
+  const reloading = new Reloading(config, { rights, principals, registry, log, token });
   const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({
@@ -183,11 +208,18 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes, signIns: createSignInNotes(audit, clock) },
-    credentialOf: (given, call) => principals.byToken(given) ?? pageTokens.credentialOf(given, call),
+    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
+    banner: () => reloading.now.watching.banner,
+    ...{ ...identity, tell },
+    credentialOf({ token: given, cookie, address }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, call);
+      if (given === undefined) return undefined;
+      return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
+    },
     linkUrl: (code) => linkUrl(code),
+    loginUrl: (code) => `${config.identity.url ?? linkBase()}/login#login=${code}`,
     graceMs: config.graceSeconds * 1000,
-    watchersVisible: config.watching.visible,
+    watchersVisible: () => reloading.now.watching.visible,
     node: config.node,
     version: version(),
     shutdown: shutdown.signal,
@@ -208,9 +240,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound);
+        const auth = createAuthPages(identity.signIn, log);
+        const { url } = config.identity;
+        const guard = createHostGuard([...known, ...names], bound, url === undefined ? [] : [new URL(url).host]);
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
@@ -227,7 +261,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
-  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
+  const linkBase = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
+  const linkUrl = (code: string) => `${linkBase()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,
@@ -242,15 +277,15 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       await registry.drain(signal);
       audit.note({ event: "drain-ended", sessions: registry.size });
     },
+    refused: (why) => audit.note({ event: "config-refused", cause: why }),
+    reload: (next) => {
+      const taken = reloading.take(next);
+      const digest = configDigest(next);
+      audit.note({ event: "config-loaded", config: digest, cause: taken.changed.join(", ") || undefined });
+      if (taken.changed.includes("policies")) audit.note({ event: "policy-loaded", config: digest });
+      return taken;
+    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
-  };
-}
-
-function principalList(config: Config, token: string): PrincipalList {
-  return {
-    local: { name: config.user, digest: digestOf(token), roles: roleNames },
-    principals: config.principals.map((each) => ({ ...each, disabled: false })),
-    disabledUsers: [],
   };
 }
 

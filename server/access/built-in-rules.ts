@@ -47,7 +47,7 @@ export const actionWords = {
     gives: ["kick", "dismiss", "freeze", "lock", "delete-recording", "see", "see-target", "list-recordings", "tokens"],
     takes: ["kick", "dismiss", "freeze", "lock", "delete-recording", "tokens"],
   },
-  audit: { gives: ["audit"], takes: ["audit"] },
+  audit: { gives: ["audit", "know-watchers"], takes: ["audit"] },
   all: { gives: all, takes: all.filter((action) => action !== "identify") },
 } as const satisfies Readonly<Record<string, ActionWord>>;
 export type ActionWordName = keyof typeof actionWords;

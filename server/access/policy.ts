@@ -10,6 +10,10 @@ export interface Caller extends Principal {
   readonly roles: ReadonlySet<RoleName>;
   /** His token came out of a link: it makes no links itself, or it could outlive its hours. */
   readonly byLink?: boolean;
+  /** The id of the API token that he came by: it gives nothing that would outlive it. */
+  readonly byToken?: string;
+  /** He signed in on the page, by his provider. */
+  readonly bySignIn?: boolean;
   /** For the audit log. */
   readonly signedIn?: SignInWay;
   /** What his token is for; without it, all that he may. */
@@ -59,10 +63,21 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.AccessService/WhoAmI": "identify",
   "bartizan.v1.AccessService/CreateLink": "link",
   "bartizan.v1.AccessService/RedeemCode": anyone,
+  "bartizan.v1.AccessService/CreateToken": "tokens",
+  "bartizan.v1.AccessService/ListTokens": "tokens",
+  "bartizan.v1.AccessService/RevokeToken": "tokens",
+  "bartizan.v1.AccessService/GetSignInWays": anyone,
+  "bartizan.v1.AccessService/BeginLogin": anyone,
+  "bartizan.v1.AccessService/PollLogin": anyone,
+  "bartizan.v1.AccessService/GetLogin": "tokens",
+  "bartizan.v1.AccessService/AnswerLogin": "tokens",
+  "bartizan.v1.AccessService/Logout": "identify",
   "bartizan.v1.TargetService/ListTargets": "list-targets",
   "bartizan.v1.SessionService/Shell": "open",
   "bartizan.v1.SessionService/Watch": "watch",
   "bartizan.v1.SessionService/Kick": "kick",
+  "bartizan.v1.SessionService/Freeze": "freeze",
+  "bartizan.v1.SessionService/Unfreeze": "freeze",
   "bartizan.v1.SessionService/ListSessions": "list-sessions",
   "bartizan.v1.SessionService/WatchSessions": "list-sessions",
   "bartizan.v1.RecordingService/ListRecordings": "list-recordings",
@@ -73,6 +88,9 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.RecordingService/DeleteRecording": "delete-recording",
   "bartizan.v1.RecordingService/GetRecordingKey": "recording-key",
   "bartizan.v1.CommandService/SearchCommands": "replay",
+  "bartizan.v1.LockService/SetLock": "lock",
+  "bartizan.v1.LockService/LiftLock": "lock",
+  "bartizan.v1.LockService/ListLocks": "list-locks",
   "bartizan.v1.AuditService/SearchAudit": "audit",
   "bartizan.v1.AuditService/FollowAudit": "audit",
 };
@@ -145,6 +163,7 @@ export function mayReachOthers(caller: Caller, action: Action, rules: readonly R
 function barrier(caller: Caller, action: Action, resource: Resource | undefined): string | undefined {
   if (caller.roles.size === 0) return "he has no role";
   if (action === "link" && caller.byLink === true) return "who came by a link makes none";
+  if (action === "link" && caller.byToken !== undefined) return "who came by an API token makes no link";
   if (action === "reattach" && resource !== undefined && resource.owner !== caller.name)
     return "nobody types in a session of somebody else";
   const { scope } = caller;

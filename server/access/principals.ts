@@ -9,6 +9,8 @@ export interface Credential {
   readonly caller: Caller;
   /** The caller as he stands now; undefined when this proof is worth nothing any more. Cheap: open streams ask every 5 s. */
   again(): Caller | undefined;
+  /** Ends the proof itself, for good; undefined where the caller cannot. */
+  readonly end?: () => void;
 }
 
 export interface PrincipalList {
@@ -18,9 +20,9 @@ export interface PrincipalList {
     readonly name: string;
     readonly roles: readonly RoleName[];
     readonly tokenSha256: string;
-    readonly disabled: boolean;
+    readonly disabled?: boolean | undefined;
   }[];
-  /** Names that may do nothing, wherever they are from. */
+  /** Names that may do nothing, wherever they are from; the local user cannot be among them. */
   readonly disabledUsers: readonly string[];
 }
 
@@ -32,6 +34,8 @@ export interface Principals {
   /** The roles that this name has now; undefined for one that is not known, or disabled. */
   rolesOf(name: string): ReadonlySet<RoleName> | undefined;
   isDisabled(name: string): boolean;
+  /** The config, or the local token, has this name. */
+  isConfigured(name: string): boolean;
   /** Also looked for there, after the config. */
   also(elsewhere: RolesElsewhere): void;
   /** From the next question on; open streams are asked again at once. */
@@ -43,9 +47,15 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
   let entries: readonly TokenEntry[] = [];
   let roles = new Map<string, ReadonlySet<RoleName>>();
   let disabled = new Set<string>();
+  let configured = new Set<string>();
+  const gone = new Set<string>();
   const take = ({ local, principals, disabledUsers }: PrincipalList) => {
+    configured = new Set([local.name, ...principals.map(({ name }) => name)]);
     const off = principals.filter((each) => each.disabled).map(({ name }) => name);
-    disabled = new Set([...disabledUsers, ...off]);
+    // Whoever was in the config and is no more may not go on by what he opened, nor come in by another door.
+    for (const name of roles.keys()) gone.add(name);
+    for (const { name } of principals) gone.delete(name);
+    disabled = new Set([...disabledUsers, ...off, ...gone]);
     disabled.delete(local.name);
     const on = principals.filter(({ name }) => !disabled.has(name));
     roles = new Map([...on, local].map((each) => [each.name, new Set(each.roles)]));
@@ -76,6 +86,7 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
       return undefined;
     },
     isDisabled: (name) => disabled.has(name),
+    isConfigured: (name) => configured.has(name),
     also: (find) => void elsewhere.push(find),
     replace(list) {
       take(list);

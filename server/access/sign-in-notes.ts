@@ -1,6 +1,7 @@
 /** What the audit log is told of sign-ins: each new way in, and failures without letting strangers fill the disk. */
 import type { Actor, Audit } from "../audit.ts";
 import type { Clock } from "../flow/clock.ts";
+import type { TellIdentity } from "./identity-events.ts";
 
 /** A caller who was not heard of for so long has signed in anew. */
 const quietMs = 60 * 60 * 1000;
@@ -62,5 +63,25 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
     },
     failed: (address, cause) => fold("login-failed", address, cause),
     throttled: (address, cause) => fold("login-throttled", address, cause),
+  };
+}
+
+/** What happens to identities goes into the log as it is; sign-ins and failures by their own rules. */
+export function tellIdentity(audit: Pick<Audit, "note">, signIns: SignInNotes): TellIdentity {
+  return (told) => {
+    switch (told.event) {
+      case "login-ok":
+        return signIns.signedIn(told.actor);
+      case "login-failed":
+        return signIns.failed(told.address, told.cause);
+      case "login-throttled":
+        return signIns.throttled(told.address, "limit");
+      case "token-created":
+      case "token-revoked":
+      case "token-used-from-new-source":
+        return audit.note({ event: told.event, actor: told.actor, token: told.token, owner: told.who });
+      default:
+        return audit.note(told);
+    }
   };
 }

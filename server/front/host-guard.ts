@@ -7,11 +7,21 @@ export interface HostGuard {
   readonly origin: (value: string | undefined) => boolean;
   /** True only with an Origin, and one of this server's own: browsers ask nobody before they open a WebSocket. */
   readonly ownOrigin: (value: string | undefined) => boolean;
+  /** True for a request that proves to be from this server's own page: only then a cookie says who calls. */
+  readonly samePage: (headers: PageHeaders) => boolean;
 }
 
-/** `names`: host names without port; `port`: where the server listens. Host is compared in lower case. */
-export function createHostGuard(names: readonly string[], port: number): HostGuard {
-  const hosts = new Set<string>();
+export interface PageHeaders {
+  readonly origin?: string | undefined;
+  readonly "sec-fetch-site"?: string | string[] | undefined;
+}
+
+/**
+ * `names`: host names without port; `port`: where the server listens; `also`: hosts as they are, for a proxy in front. Host
+ * is compared in lower case.
+ */
+export function createHostGuard(names: readonly string[], port: number, also: readonly string[] = []): HostGuard {
+  const hosts = new Set(also.map((host) => host.toLowerCase()));
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
     hosts.add(`${host}:${port}`);
@@ -26,5 +36,10 @@ export function createHostGuard(names: readonly string[], port: number): HostGua
     ownOrigin,
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
     origin: (value) => value === undefined || ownOrigin(value),
+    samePage(headers) {
+      // Browsers set it by themselves, and no page can.
+      const site = headers["sec-fetch-site"];
+      return site === undefined ? ownOrigin(headers.origin) : site === "same-origin";
+    },
   };
 }

@@ -3,30 +3,39 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
+import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { EntryNeeds } from "./entry.ts";
 import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
+import { lockToWire } from "./lock-wire.ts";
+import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
+import { mayDoEver } from "./may.ts";
+import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
-export interface AccessServiceNeeds {
+export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
+  readonly log: Log;
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
-  readonly log: Log;
   readonly audit: Pick<Audit, "write">;
   readonly signIns: SignInNotes;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
   return {
+    ...createTokenMethods(needs),
+    ...createLoginMethods(needs),
+
     whoAmI(_request, context) {
       const caller = callerOfCall(context);
       return {
@@ -36,15 +45,21 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
+        way: wayOf(caller),
+        may: mayDoEver(needs.rights, caller),
+        locks: needs.locks
+          .list()
+          .filter((lock) => bars(lock, caller, lock.target))
+          .map(lockToWire),
       };
     },
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
         throw new BartizanFault(
           "forbidden",
-          "A page cannot make links.",
+          "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
       needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
@@ -73,4 +88,10 @@ function redeem({ links, signIns }: AccessServiceNeeds, code: string, address: s
     else signIns.failed(address, "link");
     throw error;
   }
+}
+
+function wayOf({ byToken, bySignIn, byLink }: Caller): string {
+  if (byToken !== undefined) return "api-token";
+  if (bySignIn === true) return "provider";
+  return byLink === true ? "link" : "token";
 }

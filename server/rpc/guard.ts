@@ -21,12 +21,18 @@ export interface Peer {
 export const peerKey: ContextKey<Peer | undefined> = createContextKey<Peer | undefined>(undefined, {
   description: "peer",
 });
+/** The sign-in cookie of a call that proved to be from this server's own page; the front sets it, and nobody else. */
+export const cookieKey: ContextKey<string | undefined> = createContextKey<string | undefined>(undefined, {
+  description: "cookie",
+});
 const callKey: ContextKey<Call | undefined> = createContextKey<Call | undefined>(undefined, { description: "call" });
 
 /** One call that the guard let in, for as long as it lasts. */
 export interface Call {
   /** As the guard last found him: what he may now, not what he might when he came. */
   readonly caller: Caller;
+  /** What he came by. */
+  readonly credential: Credential;
   /**
    * A further question, to be asked again with the guard's own. It throws when what is done here may not go on, and that
    * ends the call's signal. Not asked at once.
@@ -40,8 +46,15 @@ export function assertEveryMethodHasARow(requestPaths: readonly string[]): void 
   if (missing.length > 0) throw new Error(`no row in the policy table for ${missing.join(", ")}`);
 }
 
-/** What a token proves; `call` is the signal of the call that brought it. Undefined for a token that is worth nothing. */
-export type CredentialOf = (token: string, call: AbortSignal) => Credential | undefined;
+/** What a call brought to say who it is from: a token, else a cookie. */
+export interface Proof {
+  readonly token: string | undefined;
+  readonly cookie: string | undefined;
+  readonly address: string;
+}
+
+/** What a proof is worth; `call` is the signal of the call that brought it. Undefined for one that is worth nothing. */
+export type CredentialOf = (proof: Proof, call: AbortSignal) => Credential | undefined;
 
 /** Open streams are asked again this often, and at once when rights change. */
 const askAgainMs = 5000;
@@ -80,7 +93,7 @@ export function createGuard(needs: GuardNeeds) {
       }
       const call =
         context.method.methodKind === "unary"
-          ? { caller: credential.caller, ask: () => {} }
+          ? { caller: credential.caller, credential, ask: () => {} }
           : askedAgain(context, credential, check, needs);
       context.values.set(callKey, call);
     } catch (error) {
@@ -94,18 +107,19 @@ export function callerOfCall(context: HandlerContext): Caller {
   return callOf(context).caller;
 }
 
+/** The address that a call came from. */
+export function addressOfCall(context: HandlerContext): string {
+  return context.values.get(peerKey)?.address ?? "";
+}
+
 /** The caller as the audit log names him: who, from where, and how he signed in. */
 export function actorOfCall(context: HandlerContext): Actor {
   return actorOf(context, callerOfCall(context));
 }
 
-function actorOf(context: HandlerContext, { name, signedIn }: Caller): Actor {
-  return { name, address: addressOfCall(context), signedIn };
-}
-
-/** The far end of the connection that a call came in on. */
-export function addressOfCall(context: HandlerContext): string {
-  return context.values.get(peerKey)?.address ?? "";
+function actorOf(context: HandlerContext, { name, signedIn, byToken, bySignIn }: Caller): Actor {
+  const way = byToken !== undefined ? "api-token" : bySignIn === true ? "oidc" : signedIn;
+  return { name, address: addressOfCall(context), signedIn: way };
 }
 
 /** The call that the guard let in. */
@@ -155,6 +169,7 @@ function askedAgain(
     context.signal.addEventListener("abort", over, { once: true });
   }
   return {
+    credential,
     get caller() {
       return caller;
     },
@@ -165,13 +180,20 @@ function askedAgain(
 function authenticated(context: HandlerContext, credentialOf: CredentialOf, signIns: SignInNotes): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
-  const credential = token === undefined ? undefined : credentialOf(token, context.signal);
-  // Who brings none has not tried.
-  if (credential === undefined && token !== undefined) signIns.failed(addressOfCall(context), "token");
+  const cookie = context.values.get(cookieKey);
+  const address = context.values.get(peerKey)?.address ?? "";
+  const proof = { token, cookie: token === undefined ? cookie : undefined, address };
+  const credential = credentialOf(proof, context.signal);
+  // Who brings none has not tried, and a cookie may simply be over.
+  if (credential === undefined && token !== undefined) signIns.failed(address, "token");
   if (credential === undefined)
     throw new BartizanFault(
       "unauthenticated",
-      token === undefined ? "This call needs a token." : "This token is not known here.",
+      token === undefined
+        ? cookie === undefined
+          ? "This call needs a token."
+          : "This sign-in is over."
+        : "This token is not known here.",
       "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
     );
   return credential;

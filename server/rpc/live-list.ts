@@ -6,7 +6,6 @@ import type { SessionId, SessionInfo } from "../events.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Call } from "./guard.ts";
 import type { Watching } from "./watching.ts";
-import { infoToWire } from "./wire.ts";
 
 export interface LiveListNeeds {
   readonly registry: Registry;
@@ -71,7 +70,7 @@ export async function* liveList(
         .filter(visible)
         .map((info) => watching.seen(call.caller, info));
       for (const info of seen) told.set(info.id, gist(info));
-      const sessions = seen.map(infoToWire);
+      const sessions = seen.map((info) => watching.shown(call.caller, info));
       yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
       continue;
     }
@@ -83,6 +82,6 @@ export async function* liveList(
       continue;
     }
     news.delete(next.id);
-    yield create(WatchSessionsResponseSchema, { event: { case: "changed", value: infoToWire(next) } });
+    yield create(WatchSessionsResponseSchema, { event: { case: "changed", value: watching.shown(call.caller, next) } });
   }
 }

@@ -26,6 +26,7 @@ import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
 import { noSuchRecording } from "./errors.ts";
 import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
+import { mayDo } from "./may.ts";
 import {
   filterFromWire,
   markerToWire,
@@ -75,18 +76,21 @@ export function createRecordingService(
     call.ask(check);
     return { info, caller: call.caller };
   };
+  const toWire = (info: RecordingInfo, caller: Caller) =>
+    recordingToWire(info, mayDo(rights, caller, "recording", resourceOf(info)));
   const about = ({ id, sessionId, target }: RecordingInfo, context: HandlerContext) => ({
     ...{ recording: id, session: sessionId, target, actor: actorOfCall(context) },
   });
 
   return {
     listRecordings(request, context) {
-      const recordings = list(needs, callerOfCall(context), request);
+      const caller = callerOfCall(context);
+      const recordings = list(needs, caller, request);
       const limit = pageSizeFromWire(request.pageSize);
       const page = recordings.slice(0, limit);
       const last = page.at(-1);
       return {
-        recordings: page.map(recordingToWire),
+        recordings: page.map((info) => toWire(info, caller)),
         nextPageToken: recordings.length > limit && last !== undefined ? pageTokenOf(last) : "",
       };
     },
@@ -96,7 +100,7 @@ export function createRecordingService(
       const sight = watching.sightOf(caller, resourceOf(info));
       const all = await markersOf(info, context.signal);
       const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
-      return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
+      return { recording: toWire(info, caller), markers: markers.map(markerToWire) };
     },
 
     async *replay(request, context) {
@@ -111,7 +115,7 @@ export function createRecordingService(
         yield create(ReplayResponseSchema, {
           event:
             opening && item.kind === "key-frame"
-              ? { case: "state", value: { recording: recordingToWire(info), keyFrame: keyFrameToWire(item) } }
+              ? { case: "state", value: { recording: toWire(info, caller), keyFrame: keyFrameToWire(item) } }
               : replayItemToWire(item),
         });
         opening = false;

@@ -2,11 +2,13 @@
 import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { AuditService } from "../../proto/gen/bartizan/v1/audit_pb.ts";
+import { LockService } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
 import type { Links } from "../access/links.ts";
+import type { LockStore } from "../access/locks.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Rights } from "../access/rights.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
@@ -22,13 +24,16 @@ import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CredentialOf, createGuard } from "./guard.ts";
 import { Kicks } from "./kicks.ts";
+import { createLockService, type LockServiceNeeds } from "./lock-service.ts";
+import type { LoginMethodsNeeds } from "./login-methods.ts";
 import { createRecordingService, type RecordingServiceNeeds } from "./recording-service.ts";
 import { createSessionService } from "./session-service.ts";
 import { createStreamMethods, type StreamMethod } from "./stream-method.ts";
 import { createTargetService } from "./target-service.ts";
-import { createWatching } from "./watching.ts";
+import type { TokenMethodsNeeds } from "./token-methods.ts";
+import { createWatching, type Visible } from "./watching.ts";
 
-export interface RoutesNeeds {
+export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
@@ -39,6 +44,10 @@ export interface RoutesNeeds {
   readonly targets: () => readonly Target[];
   readonly credentialOf: CredentialOf;
   readonly rights: Rights;
+  readonly locks: LockStore;
+  readonly rolesOf: LockServiceNeeds["rolesOf"];
+  /** Told to every operator before his shell begins. */
+  readonly banner: () => string | undefined;
   readonly changes: AccessChanges;
   readonly signIns: SignInNotes;
   readonly links: Links;
@@ -46,8 +55,8 @@ export interface RoutesNeeds {
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
-  /** False: operators are not told who watches them. */
-  readonly watchersVisible: boolean;
+  /** Of which watchers operators are told. */
+  readonly watchersVisible: () => Visible;
   readonly node: string;
   readonly version: string;
   readonly nativeCrypto: boolean;
@@ -67,7 +76,7 @@ export const maxMessageBytes = 256 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
-  const { registry, clock, log, targets, rights, graceMs, shutdown } = needs;
+  const { registry, clock, log, targets, rights, locks, shutdown } = needs;
   const guard = createGuard(needs);
   const watching = createWatching(rights, needs.watchersVisible);
   const router = createConnectRouter({
@@ -81,19 +90,14 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;
-  const kicks = new Kicks(registry, rights, clock, log);
-  const sessions = createSessionService({
-    ...{ registry, findTarget, graceMs, kicks, rights, watching },
-    audit: needs.audit,
-  });
+  const kicks = new Kicks({ registry, rights, locks, clock, log });
+  const sessions = createSessionService({ ...needs, findTarget, kicks, watching });
   router.service(SessionService, sessions);
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
-  router.service(TargetService, createTargetService(targets, rights));
-  router.service(
-    CommandService,
-    createCommandService({ ...{ commands: needs.commands, audit: needs.audit, rights, labelsOf, clock } }),
-  );
+  router.service(TargetService, createTargetService(targets, needs));
+  router.service(CommandService, createCommandService({ ...needs, labelsOf }));
+  router.service(LockService, createLockService({ ...needs, findTarget }));
   router.service(AccessService, createAccessService(needs));
   router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
+  FreezeResponseSchema,
   KickOutcome,
   KickResponseSchema,
   type SessionService,
@@ -10,11 +11,15 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
 import { resourceOf } from "../access/rights.ts";
+import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
+import { printable } from "../flow/printable.ts";
+import type { Log } from "../log.ts";
 import { noSuchSession } from "./errors.ts";
 import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { liveList } from "./live-list.ts";
+import { lockToWire } from "./lock-wire.ts";
 import { createSessionNotes } from "./session-notes.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
@@ -22,15 +27,17 @@ import type { Sight } from "./watching.ts";
 import {
   commandToWire,
   endedToWire,
-  infoToWire,
+  frozenToWire,
   keyFrameToWire,
   positionFromWire,
+  reasonFromWire,
   viewItemToWire,
   wireReach,
 } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
+  readonly log: Log;
 }
 
 const wireOutcome = {
@@ -42,7 +49,14 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks, rights, watching } = needs;
+  const { registry, kicks, rights, watching, log } = needs;
+  const freezable = (caller: Caller, id: string) => {
+    const session = registry.find(id);
+    if (session === undefined || !maySee(caller, session.info)) throw noSuchSession();
+    if (!rights.may(caller, "freeze", resourceOf(session.info)))
+      throw new BartizanFault("forbidden", "You may see this session, but not stop its input.", "Ask an admin.");
+    return session;
+  };
   const maySee = (caller: Caller, info: SessionInfo) => rights.may(caller, "see", resourceOf(info));
   return {
     shell: (requests, context) => shell(requests, context, needs),
@@ -58,32 +72,50 @@ export function createSessionService(
         if (!mayWatch(who)) throw noSuchSession();
       });
       const from = positionFromWire(request.from);
-      const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
+      const hidden = watching.hides(caller);
+      const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);
       const { info, self, start, resumed, view } = attachment;
       const notes = createSessionNotes(needs.audit, actorOfCall(context));
       notes.watchStarted(info, self.id);
       using _stopped = { [Symbol.dispose]: () => notes.watchStopped(info, self.id) };
       const sight = watching.sightOf(caller, resource);
       yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
-        session: infoToWire(sight.info(info)),
+        session: watching.shown(caller, info),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
         ...keyFrame,
       }));
     },
 
+    async freeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = freezable(caller, request.sessionId);
+      const reason = printable(reasonFromWire(request.reason));
+      const frozen = await session.freeze({ name: caller.name }, reason);
+      log.info({ session: session.info.id, by: caller.name, reason }, "input stopped");
+      createSessionNotes(needs.audit, actorOfCall(context)).frozen(session.info, reason);
+      return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
+    },
+
+    async unfreeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = freezable(caller, request.sessionId);
+      await session.unfreeze({ name: caller.name });
+      log.info({ session: session.info.id, by: caller.name }, "input given back");
+      createSessionNotes(needs.audit, actorOfCall(context)).thawed(session.info);
+      return {};
+    },
+
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const { result, tookMs, resource } = await kicks.kick(
-        caller,
-        request,
-        createSessionNotes(needs.audit, actorOfCall(context)),
-      );
+      const notes = createSessionNotes(needs.audit, actorOfCall(context));
+      const { result, tookMs, resource, locked } = await kicks.kick(caller, request, notes);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
         watchersTold: watching.sightOf(caller, resource).whole ? result.watchersTold : 0,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
+        ...(locked === undefined ? {} : { lock: lockToWire(locked.lock), lockNotEverywhere: !locked.everywhere }),
       });
     },
 
@@ -91,7 +123,7 @@ export function createSessionService(
       const caller = callerOfCall(context);
       const ended = request.includeEnded ? registry.listEnded() : [];
       const seen = [...registry.list(), ...ended].filter((info) => maySee(caller, info));
-      return { sessions: seen.map((info) => infoToWire(watching.seen(caller, info))) };
+      return { sessions: seen.map((info) => watching.shown(caller, info)) };
     },
 
     async *watchSessions(_request, context) {

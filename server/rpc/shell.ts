@@ -9,7 +9,7 @@ import {
   type ShellStart,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
-import { type Rights, resourceOf } from "../access/rights.ts";
+import { resourceOf } from "../access/rights.ts";
 import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Principal } from "../events.ts";
@@ -17,23 +17,25 @@ import { linked } from "../flow/life.ts";
 import type { Attachment, AttachOptions } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
+import { checkLocks, checkOpen, type EntryNeeds, noSuchTarget } from "./entry.ts";
 import { noSuchSession } from "./errors.ts";
 import { actorOfCall, type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createSessionNotes, type SessionNotes } from "./session-notes.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
 import type { Watching } from "./watching.ts";
-import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
+import { positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
 
-export interface ShellNeeds {
+export interface ShellNeeds extends EntryNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
-  readonly rights: Rights;
   readonly audit: Audit;
   readonly watching: Watching;
+  /** Told to every operator before his shell begins. */
+  readonly banner: () => string | undefined;
 }
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
@@ -58,6 +60,9 @@ export async function* shell(
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
   readRequests(incoming, prompter, opening, start.shell.case === "target", life.end).catch(life.end);
+  const banner = needs.banner();
+  if (banner !== undefined && start.shell.case === "target")
+    yield response({ case: "notice", value: { kind: NoticeKind.MONITORED, text: banner } });
   if (start.shell.case === "target")
     yield response({
       case: "notice",
@@ -70,7 +75,7 @@ export async function* shell(
   yield response({
     case: "started",
     value: {
-      session: infoToWire(sight.info(info)),
+      session: needs.watching.shown(caller, info),
       position: { epoch: position.epoch, offset: BigInt(position.offset) },
       attachmentId: self.id,
       graceSeconds: Math.round(needs.graceMs / 1000),
@@ -104,9 +109,10 @@ async function openOrFind(
   call: Call,
   prompter: Prompter,
   signal: AbortSignal,
-  { registry, findTarget, rights }: ShellNeeds,
+  needs: ShellNeeds,
   notes: SessionNotes,
 ): Promise<Attachment> {
+  const { registry, findTarget, rights, locks } = needs;
   const { caller } = call;
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
@@ -115,6 +121,7 @@ async function openOrFind(
     const resource = session && resourceOf(session.info);
     const may = (who: Caller) => resource !== undefined && rights.may(who, "reattach", resource);
     if (session === undefined || !may(caller)) throw noSuchSession();
+    checkLocks(locks, caller, session.info.target);
     call.ask((who) => {
       if (!may(who)) throw noSuchSession();
     });
@@ -126,27 +133,30 @@ async function openOrFind(
   if (start.shell.case !== "target")
     throw new BartizanFault("invalid", "`start` names neither a target nor a session.");
   const target = findTarget(start.shell.value);
-  const resource = target && { target: target.name, labels: target.labels };
-  if (target === undefined || resource === undefined || !rights.may(caller, "see-target", resource)) {
+  if (target === undefined) {
     notes.refused(start.shell.value, noSuchTarget());
     throw noSuchTarget();
   }
-  const check = (who: Caller) => {
-    if (!rights.may(who, "open", resource)) throw mayNotOpen();
-  };
-  const who = { name: caller.name };
-  const open = async () => {
-    check(caller);
-    call.ask(check);
+  const resource = { target: target.name, labels: target.labels };
+  // A lock bars who comes, not who is there: it is asked until the shell is open, and the right to it for as long as it is.
+  let open = false;
+  const opening = async () => {
+    checkOpen(needs, caller, resource);
+    call.ask((again) => {
+      if (!open) checkOpen(needs, again, resource);
+      else if (!rights.may(again, "open", resource)) throw mayNoMore();
+    });
+    const who = { name: caller.name };
     return await registry.open({ target, who, size, ask: prompter }, signal);
   };
   notes.requested(target.name);
-  const session = await open().catch((error) => {
+  const session = await opening().catch((error) => {
     notes.refused(target.name, error);
     throw error;
   });
+  open = true;
   notes.started(session.info);
-  return await attachFirst(session, who, options, signal, notes);
+  return await attachFirst(session, { name: caller.name }, options, signal, notes);
 }
 
 async function attachFirst(
@@ -168,12 +178,8 @@ async function attachFirst(
   }
 }
 
-function noSuchTarget(): BartizanFault {
-  return new BartizanFault("not-found", "There is no such target.", "`bartizan targets` lists what there is.");
-}
-
-function mayNotOpen(): BartizanFault {
-  return new BartizanFault("forbidden", "You may see this target, but open no shell on it.", "Ask an admin.");
+function mayNoMore(): BartizanFault {
+  return new BartizanFault("forbidden", "You may not have a shell on this target any more.", "Ask an admin.");
 }
 
 /** Always reads: whatever comes, an answer, an acknowledgement or a ping behind it is heard. */

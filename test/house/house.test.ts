@@ -12,6 +12,12 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/policy-command.ts": {
+    values: ["server/config.ts", "server/config-access.ts", "server/access/", "ground"],
+  },
+  "server/limits.ts": { values: [], types: ["server/config.ts"] },
+  "server/reload.ts": { values: ["server/"] },
+  "server/principal-list.ts": { values: ["server/access/"], types: ["server/config.ts"] },
   "server/verify-command.ts": {
     values: ["server/audit/", "server/recording/", "server/config.ts", "ground"],
   },
@@ -48,11 +54,18 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/audit/": { values: ["server/audit/", "server/store/", "ground"] },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
-  "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
+  "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },
   "server/config.ts": {
-    values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
+    values: [
+      "server/config-access.ts",
+      "server/access/policy.ts",
+      "server/access/identity-settings.ts",
+      "server/config-files.ts",
+      "ground",
+    ],
     types: ["server/target/"],
   },
+  "server/config-access.ts": { values: ["server/access/built-in-rules.ts", "server/access/policy.ts", "ground"] },
   "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },
   ground: { values: ["ground"] },

@@ -1,5 +1,6 @@
-/** Every word the page says, in English, with en-shell.ts and en-replay.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with en-shell.ts, en-replay.ts and en-identity.ts. Other languages have the same shape. */
 
+import { identityEn } from "./en-identity.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
@@ -9,6 +10,7 @@ export const en = {
   language: "English",
   shell: shellEn,
   past: replayEn,
+  identity: identityEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",
@@ -209,6 +211,9 @@ export const en = {
     lost: (reason: string) => `connection to the target lost: ${reason}`,
     kicked: (by: string, reason: string) => `kicked by ${by}: ${reason}`,
     operator: "closed by its operator",
+    "access-ended": "its operator's access was ended",
+    idle: "nobody typed for too long",
+    "too-long": "it had lasted as long as a session may",
     "grace-expired": "its operator did not come back in time",
     draining: "the server was stopped",
     "taken-over": "taken up in another window; it lives on there",

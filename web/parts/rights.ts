@@ -34,6 +34,11 @@ export function mayDeleteRecordings(who: Who): boolean {
   return has(who, "admin");
 }
 
+/** Whether he sees and ends what tokens others have. */
+export function mayManageTokens(who: Who): boolean {
+  return has(who, "admin");
+}
+
 /** Whether all watchers are told to the caller whatever the server's config hides from operators. */
 export function knowsWatchers(who: Who): boolean {
   return has(who, "auditor", "admin");
