@@ -70,6 +70,7 @@ interface EventDetails {
   "session-resumed": ByActor & InSession & { readonly attachment: string };
   "session-detached": ByActor & InSession & { readonly attachment: string };
   "session-ended": InSession & { readonly cause: string; readonly outputBytes: number };
+  "session-limit-hit": InSession & { readonly cause: string };
   "channel-refused": { readonly target: string };
   "address-refused": { readonly target: string; readonly cause: string };
   "host-key-new": { readonly target: string; readonly fingerprint: string };
@@ -81,13 +82,15 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
+  /** `bars`: the user, the role, both, or empty for everybody; `target`: where, without it everywhere. */
   "lock-set": ByActor & {
     readonly lock: string;
     readonly reason: string;
     readonly bars: string;
+    /** Wall clock, ms. */
     readonly untilMs?: number;
   };
-  "lock-lifted": ByActor & { readonly lock: string; readonly bars: string };
+  "lock-lifted": ByActor & { readonly lock: string };
   "lock-stale": { readonly lock?: string };
   "session-frozen": ByActor & InSession & { readonly reason: string };
   "session-thawed": ByActor & InSession;
@@ -140,7 +143,7 @@ export const auditOutcome: Readonly<Record<AuditWord, AuditOutcome>> = {
   ...{ "call-refused": "refused", "cross-site-refused": "refused" },
   ...{ "session-requested": "asked", "session-refused": "refused", "session-started": "ok" },
   ...{ "session-attached": "ok", "session-resumed": "ok", "session-detached": "ok", "session-ended": "ok" },
-  ...{ "channel-refused": "refused", "address-refused": "refused" },
+  ...{ "session-limit-hit": "ok", "channel-refused": "refused", "address-refused": "refused" },
   ...{ "host-key-new": "ok", "host-key-changed": "refused", "host-key-refused": "refused" },
   ...{ "watch-started": "ok", "watch-stopped": "ok" },
   ...{ "kick-requested": "asked", "kick-confirmed": "ok", "kick-unconfirmed": "unknown" },

@@ -180,8 +180,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   });
   opening.use(endShellsOfDisabled({ changes, principals, registry }));
   const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
-  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
-  const reloading = new Reloading(config, { rights, principals, registry, log, token });
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, audit, clock }));
+  const reloading = new Reloading(config, { rights, principals, audit, log, token });
   const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({
@@ -278,13 +278,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       audit.note({ event: "drain-ended", sessions: registry.size });
     },
     refused: (why) => audit.note({ event: "config-refused", cause: why }),
-    reload: (next) => {
-      const taken = reloading.take(next);
-      const digest = configDigest(next);
-      audit.note({ event: "config-loaded", config: digest, cause: taken.changed.join(", ") || undefined });
-      if (taken.changed.includes("policies")) audit.note({ event: "policy-loaded", config: digest });
-      return taken;
-    },
+    reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

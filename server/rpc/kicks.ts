@@ -1,9 +1,10 @@
 /** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
 import { type KickLock, KickLockScope, type KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Lock, LockScope } from "../access/lock.ts";
-import type { LockChange, LockStore } from "../access/locks.ts";
+import { type LockChange, type LockStore, type NewLock, newLockId } from "../access/locks.ts";
 import type { Caller, Resource } from "../access/policy.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
+import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { AttachmentId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -12,8 +13,9 @@ import type { Log } from "../log.ts";
 import type { KickResult } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import { noSuchSession } from "./errors.ts";
+import { lockSet } from "./lock-service.ts";
 import { untilFromWire } from "./lock-wire.ts";
-import type { SessionNotes } from "./session-notes.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { reasonFromWire } from "./wire.ts";
 
 /** Answers are kept at least this long ... */
@@ -42,6 +44,7 @@ export interface KicksNeeds {
   readonly rights: Rights;
   readonly locks: LockStore;
   readonly clock: Clock;
+  readonly audit: Audit;
   readonly log: Log;
 }
 
@@ -49,11 +52,13 @@ export class Kicks {
   readonly #registry: Registry;
   readonly #rights: Rights;
   readonly #locks: LockStore;
+  readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #kept = new Map<string, Kept>();
 
-  constructor({ registry, rights, locks, clock, log }: KicksNeeds) {
+  constructor({ registry, rights, locks, audit, clock, log }: KicksNeeds) {
+    this.#audit = audit;
     this.#registry = registry;
     this.#rights = rights;
     this.#locks = locks;
@@ -62,13 +67,13 @@ export class Kicks {
   }
 
   /** Throws `invalid`, `not-found` (also for a foreign session), `forbidden`. */
-  async kick(caller: Caller, request: KickRequest, notes: SessionNotes): Promise<KickAnswer> {
+  async kick(caller: Caller, actor: Actor, request: KickRequest): Promise<KickAnswer> {
     const reason = reasonFromWire(request.reason);
     const { sessionId, attachmentId, idempotencyId, lock } = request;
     if (lock !== undefined && attachmentId !== "")
       throw new BartizanFault("invalid", "A lock goes with the kick of a whole session.", "Leave the attachment out.");
     if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
-    const act = () => this.#act(caller, sessionId, attachmentId, printable(reason), lock, notes);
+    const act = () => this.#act(caller, actor, sessionId, attachmentId, printable(reason), lock);
     if (idempotencyId === "") return act();
     const key = JSON.stringify([caller.name, idempotencyId]);
     const wish = lock && [lock.scope, Number(lock.until?.seconds ?? 0), lock.until?.nanos ?? 0];
@@ -88,12 +93,13 @@ export class Kicks {
 
   async #act(
     caller: Caller,
+    actor: Actor,
     sessionId: string,
     attachmentId: string,
     reason: string,
     wish: KickLock | undefined,
-    notes: SessionNotes,
   ): Promise<KickAnswer> {
+    const notes = createSessionNotes(this.#audit, actor);
     const startedMs = this.#clock.monotonicMs();
     const session = this.#registry.find(sessionId);
     const info = session?.info ?? this.#registry.findEnded(sessionId);
@@ -113,8 +119,7 @@ export class Kicks {
       throw new BartizanFault("forbidden", "You may end this session, but not lock it.", "Ask an admin.");
     const untilMs = wish && untilFromWire(wish.until, this.#clock.wallMs());
     // In force before anything is ended, and in the same turn: nobody slips in between.
-    const locked = scope && this.#locks.set({ ...scope, reason, by: caller.name, untilMs });
-    if (locked !== undefined) notes.lockSet(locked.lock);
+    const locked = scope && this.#lock(actor, { ...scope, id: newLockId(), reason, by: caller.name, untilMs });
     if (session === undefined)
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) }, locked);
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
@@ -133,6 +138,12 @@ export class Kicks {
     this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
     notes.kickAnswered(info, result.outcome);
     return took(result, locked);
+  }
+
+  #lock(actor: Actor, lock: NewLock): LockChange {
+    // As a kick, it is never held up: what cannot be noted now is counted.
+    this.#audit.note(lockSet(actor, lock));
+    return this.#locks.set(lock);
   }
 
   #forgetOld(caller: string): void {

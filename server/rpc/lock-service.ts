@@ -8,20 +8,18 @@ import {
   SetLockResponseSchema,
 } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { bars, type Lock, type LockScope } from "../access/lock.ts";
-import type { LockStore } from "../access/locks.ts";
+import { type LockStore, newLockId } from "../access/locks.ts";
 import { type Caller, type RoleName, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
-import type { Audit } from "../audit.ts";
+import type { Actor, Audit, AuditEvent } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
-import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { actorOfCall, callerOfCall } from "./guard.ts";
 import { lockToWire, untilFromWire } from "./lock-wire.ts";
-import { createSessionNotes } from "./session-notes.ts";
 import { reasonFromWire } from "./wire.ts";
 
 export interface LockServiceNeeds {
@@ -32,12 +30,11 @@ export interface LockServiceNeeds {
   /** The roles that a name has now. */
   readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   readonly clock: Clock;
-  readonly log: Log;
   readonly audit: Audit;
 }
 
 export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof LockService> {
-  const { locks, rights, clock, log } = needs;
+  const { locks, rights, clock, audit } = needs;
   const mayLock = (caller: Caller, { target }: LockScope) =>
     rights.may(caller, "lock", target === "" ? {} : { target, labels: needs.findTarget(target)?.labels });
   const concerns = (caller: Caller, lock: Lock) => mayLock(caller, lock) || bars(lock, caller, lock.target);
@@ -48,9 +45,10 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       if (!mayLock(caller, scope)) throw mayNotLock();
       const reason = printable(reasonFromWire(request.reason));
       const untilMs = untilFromWire(request.until, clock.wallMs());
-      const { lock, everywhere } = locks.set({ ...scope, reason, by: caller.name, untilMs });
-      log.info({ lock: lock.id, by: caller.name, ...scope, reason, untilMs }, "lock set");
-      createSessionNotes(needs.audit, actorOfCall(context)).lockSet(lock);
+      const id = newLockId();
+      // As a kick, it is never held up: what cannot be noted now is counted.
+      audit.note(lockSet(actorOfCall(context), { ...scope, id, reason, untilMs }));
+      const { lock, everywhere } = locks.set({ ...scope, id, reason, by: caller.name, untilMs });
       const ended = request.endSessions ? await endBarred(needs, lock) : { ended: 0, unreachable: 0 };
       return create(SetLockResponseSchema, {
         ...{ lock: lockToWire(lock), sessionsEnded: ended.ended, sessionsUnreachable: ended.unreachable },
@@ -63,9 +61,11 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       const lock = locks.find(request.id);
       if (lock === undefined || !concerns(caller, lock)) throw noSuchLock();
       if (!mayLock(caller, lock)) throw mayNotLock();
+      audit.write({
+        ...{ event: "lock-lifted", actor: actorOfCall(context), lock: lock.id },
+        ...targetPart(lock),
+      });
       const { everywhere } = locks.lift(lock.id, caller.name) ?? { everywhere: true };
-      log.info({ lock: lock.id, by: caller.name }, "lock lifted");
-      createSessionNotes(needs.audit, actorOfCall(context)).lockLifted(lock);
       return create(LiftLockResponseSchema, { notEverywhere: !(await everywhere) });
     },
 
@@ -75,6 +75,20 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       return create(ListLocksResponseSchema, { locks: seen.map(lockToWire), stale: locks.stale });
     },
   };
+}
+
+/** For the audit log: whom it bars, on what, until when. */
+export function lockSet(
+  actor: Actor,
+  { id, user, role, target, reason, untilMs }: Omit<Lock, "by" | "setAtMs">,
+): AuditEvent {
+  const until = untilMs === undefined ? {} : { untilMs };
+  const bars = [user, role].filter((word) => word !== "").join(" ");
+  return { event: "lock-set", actor, lock: id, reason, bars, ...until, ...targetPart({ target }) };
+}
+
+function targetPart({ target }: Pick<LockScope, "target">): { target?: string } {
+  return target === "" ? {} : { target };
 }
 
 /** Ends every session that could not be begun any more; resolves when it is known what became of them. */

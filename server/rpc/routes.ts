@@ -76,7 +76,7 @@ export const maxMessageBytes = 256 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
-  const { registry, clock, log, targets, rights, locks, shutdown } = needs;
+  const { registry, clock, log, targets, rights, shutdown } = needs;
   const guard = createGuard(needs);
   const watching = createWatching(rights, needs.watchersVisible);
   const router = createConnectRouter({
@@ -90,7 +90,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;
-  const kicks = new Kicks({ registry, rights, locks, clock, log });
+  const kicks = new Kicks(needs);
   const sessions = createSessionService({ ...needs, findTarget, kicks, watching });
   router.service(SessionService, sessions);
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });

@@ -1,5 +1,4 @@
 /** What the audit log is told of sessions by the calls about them: asked, refused, begun, seen, left, kicked. */
-import type { Lock } from "../access/lock.ts";
 import type { Actor, Audit } from "../audit.ts";
 import { type FaultWord, faultFrom } from "../errors.ts";
 import type { AttachmentId, SessionInfo } from "../events.ts";
@@ -25,10 +24,6 @@ export interface SessionNotes {
   kickRequested(info: AboutSession, reason: string, attachment: string): void;
   kickAnswered(info: AboutSession, outcome: KickResult["outcome"]): void;
   kickRefused(info: AboutSession): void;
-  lockSet(lock: Lock): void;
-  lockLifted(lock: Lock): void;
-  frozen(info: AboutSession, reason: string): void;
-  thawed(info: AboutSession): void;
 }
 
 /** Refusals that are about the host's key. */
@@ -72,14 +67,6 @@ export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
       if (outcome === "unreachable") audit.note({ event: "kick-unconfirmed", ...about(info), cause: outcome });
       else audit.note({ event: "kick-confirmed", ...about(info), cause: outcome });
     },
-    lockSet: (lock) =>
-      audit.note({
-        ...{ event: "lock-set", actor, lock: lock.id, reason: lock.reason, ...whom(lock) },
-        ...(lock.untilMs === undefined ? {} : { untilMs: lock.untilMs }),
-      }),
-    lockLifted: (lock) => audit.note({ event: "lock-lifted", actor, lock: lock.id, ...whom(lock) }),
-    frozen: (info, reason) => audit.note({ event: "session-frozen", ...about(info), reason }),
-    thawed: (info) => audit.note({ event: "session-thawed", ...about(info) }),
     kickRefused: (info) =>
       audit.note({
         event: "call-refused",
@@ -88,9 +75,4 @@ export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
         cause: "forbidden",
       }),
   };
-}
-
-/** Of whom and on what it keeps away; empty for everybody and everything. */
-function whom({ user, role, target }: Lock) {
-  return { bars: [user, role].filter((word) => word !== "").join(" "), ...(target === "" ? {} : { target }) };
 }

@@ -11,10 +11,10 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
 import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
 import { printable } from "../flow/printable.ts";
-import type { Log } from "../log.ts";
 import { noSuchSession } from "./errors.ts";
 import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
@@ -37,7 +37,7 @@ import {
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
-  readonly log: Log;
+  readonly audit: Audit;
 }
 
 const wireOutcome = {
@@ -49,7 +49,7 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks, rights, watching, log } = needs;
+  const { registry, kicks, rights, watching, audit } = needs;
   const freezable = (caller: Caller, id: string) => {
     const session = registry.find(id);
     if (session === undefined || !maySee(caller, session.info)) throw noSuchSession();
@@ -91,25 +91,24 @@ export function createSessionService(
       const caller = callerOfCall(context);
       const session = freezable(caller, request.sessionId);
       const reason = printable(reasonFromWire(request.reason));
+      const { id, target } = session.info;
+      audit.note({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
       const frozen = await session.freeze({ name: caller.name }, reason);
-      log.info({ session: session.info.id, by: caller.name, reason }, "input stopped");
-      createSessionNotes(needs.audit, actorOfCall(context)).frozen(session.info, reason);
       return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
     },
 
     async unfreeze(request, context) {
       const caller = callerOfCall(context);
       const session = freezable(caller, request.sessionId);
+      const { id, target } = session.info;
+      audit.write({ event: "session-thawed", actor: actorOfCall(context), session: id, target });
       await session.unfreeze({ name: caller.name });
-      log.info({ session: session.info.id, by: caller.name }, "input given back");
-      createSessionNotes(needs.audit, actorOfCall(context)).thawed(session.info);
       return {};
     },
 
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const notes = createSessionNotes(needs.audit, actorOfCall(context));
-      const { result, tookMs, resource, locked } = await kicks.kick(caller, request, notes);
+      const { result, tookMs, resource, locked } = await kicks.kick(caller, actorOfCall(context), request);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
