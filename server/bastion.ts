@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
-import type { TellIdentity } from "./access/identity-events.ts";
 import { Links } from "./access/links.ts";
 import { openLocks } from "./access/locks.ts";
 import { openIdentity } from "./access/open-identity.ts";
@@ -14,9 +13,11 @@ import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
+import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -91,6 +92,8 @@ export interface Bastion extends AsyncDisposable {
   drain(signal: AbortSignal): Promise<void>;
   /** Takes a config that was read again; nothing of it can fail any more. */
   reload(config: Config): Reloaded;
+  /** A config that was to be taken and is at fault: for the audit log. */
+  refused(why: string): void;
 }
 
 /** A connection without a sign of life for so long is asked for one. */
@@ -129,13 +132,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
-  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
-  const locks = openLocks(accessDb, clock, changes);
   const key = openSealKey(config.data);
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
-  const tell: TellIdentity = (event) => audit.note(event);
+  const signIns = createSignInNotes(audit, clock);
+  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
+  const locks = openLocks(accessDb, clock, changes);
+  const tell = tellIdentity(audit, signIns);
   const identity = openIdentity({
     ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
     database: accessDb,
@@ -169,6 +173,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     onCommands: ({ recordingId }, count) => {
       if (recordingId !== undefined) recordings.recorders.countCommands(recordingId, count);
     },
+    onEnded: (info) => audit.note(sessionEnded(info)),
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     atOnce: (user, target) => limits(user, target),
@@ -203,7 +208,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf },
+    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
     credentialOf({ token: given, cookie, address }, call) {
@@ -251,6 +256,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
 
+  audit.note({ event: "server-started", version: version(), config: configDigest(config) });
   const held = opening.move();
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
@@ -260,10 +266,18 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    createLink() {
+      audit.write({ event: "link-made", actor: { name: localUser.name, signedIn: localUser.signedIn } });
+      return linkUrl(links.create(localUser).code);
+    },
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
-    drain: (signal) => registry.drain(signal),
+    async drain(signal) {
+      audit.note({ event: "drain-started", sessions: registry.size });
+      await registry.drain(signal);
+      audit.note({ event: "drain-ended", sessions: registry.size });
+    },
+    refused: (why) => audit.note({ event: "config-refused", cause: why }),
     reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -6,10 +6,12 @@ import type { Links } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
-import { BartizanFault } from "../errors.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Audit } from "../audit.ts";
+import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
-import { callerOfCall, peerKey } from "./guard.ts";
+import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
 import { lockToWire } from "./lock-wire.ts";
 import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
 import { mayDoEver } from "./may.ts";
@@ -25,6 +27,8 @@ export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, Login
   readonly pageTokens: PageTokens;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
+  readonly audit: Pick<Audit, "write">;
+  readonly signIns: SignInNotes;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
@@ -58,18 +62,32 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
           "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
+      needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
       const { code, expiresAtMs } = needs.links.create(caller);
       needs.log.info({ by: caller.name }, "link made");
       return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
     },
 
     redeemCode(request, context) {
-      const caller = needs.links.redeem(request.code, context.values.get(peerKey)?.address ?? "");
+      const address = addressOfCall(context);
+      const caller = redeem(needs, request.code, address);
+      needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
       const { token, expiresAtMs } = needs.pageTokens.issue(caller);
       needs.log.info({ by: caller.name }, "link redeemed");
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
+}
+
+function redeem({ links, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
+  try {
+    return links.redeem(code, address);
+  } catch (error) {
+    const { word } = faultFrom(error);
+    if (word === "limit") signIns.throttled(address, "link");
+    else signIns.failed(address, "link");
+    throw error;
+  }
 }
 
 function wayOf({ byToken, bySignIn, byLink }: Caller): string {

@@ -4,11 +4,13 @@ import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
-import type { Actor } from "../audit.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { connectErrorFrom } from "./errors.ts";
+import { createViewFold } from "./view-fold.ts";
 
 /** The connection a call came in on, for the front: told when a caller on it has shown a valid token. */
 export interface Peer {
@@ -63,21 +65,32 @@ export interface GuardNeeds {
   readonly changes: AccessChanges;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Pick<Audit, "note">;
+  readonly signIns: SignInNotes;
 }
 
 /** The `requestGate` of every handler. A stream that it let in ends as soon as it would not be let in any more. */
 export function createGuard(needs: GuardNeeds) {
-  const { credentialOf, rights, log } = needs;
+  const { credentialOf, rights, log, audit, signIns, clock } = needs;
+  const foldRefusal = createViewFold(clock);
   return (context: HandlerContext): void => {
     try {
-      const action = policyTable[`${context.service.typeName}/${context.method.name}`];
+      const method = `${context.service.typeName}/${context.method.name}`;
+      const action = policyTable[method];
       if (action === anyone) return;
-      const credential = authenticated(context, credentialOf);
+      const credential = authenticated(context, credentialOf, signIns);
       context.values.get(peerKey)?.authenticated();
       const check = (caller: Caller) => {
         if (action === undefined || !rights.mayEver(caller, action)) throw mayNot();
       };
-      check(credential.caller);
+      const actor = actorOf(context, credential.caller);
+      signIns.called(actor);
+      try {
+        check(credential.caller);
+      } catch (error) {
+        foldRefusal(actor.name, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
+        throw error;
+      }
       const call =
         context.method.methodKind === "unary"
           ? { caller: credential.caller, credential, ask: () => {} }
@@ -101,8 +114,12 @@ export function addressOfCall(context: HandlerContext): string {
 
 /** The caller as the audit log names him: who, from where, and how he signed in. */
 export function actorOfCall(context: HandlerContext): Actor {
-  const { name, signedIn } = callerOfCall(context);
-  return { name, address: context.values.get(peerKey)?.address, signedIn };
+  return actorOf(context, callerOfCall(context));
+}
+
+function actorOf(context: HandlerContext, { name, signedIn, byToken, bySignIn }: Caller): Actor {
+  const way = byToken !== undefined ? "api-token" : bySignIn === true ? "oidc" : signedIn;
+  return { name, address: addressOfCall(context), signedIn: way };
 }
 
 /** The call that the guard let in. */
@@ -160,13 +177,15 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, credentialOf: CredentialOf): Credential {
+function authenticated(context: HandlerContext, credentialOf: CredentialOf, signIns: SignInNotes): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
   const proof = { token, cookie: token === undefined ? cookie : undefined, address };
   const credential = credentialOf(proof, context.signal);
+  // Who brings none has not tried, and a cookie may simply be over.
+  if (credential === undefined && token !== undefined) signIns.failed(address, "token");
   if (credential === undefined)
     throw new BartizanFault(
       "unauthenticated",
