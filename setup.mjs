@@ -52,7 +52,8 @@ const machineParts = [
 
 const [task = "start", ...rest] = process.argv.slice(2);
 try {
-  if (!["start", "test", "only"].includes(task)) throw new Error("Usage: node setup.mjs start|test|only [arguments]");
+  if (!["start", "test", "demo", "only"].includes(task))
+    throw new Error("Usage: node setup.mjs start|test|demo|only [arguments]");
   if (task === "test") await prepareMachine();
   await prepareCheckout();
   await preparePage();
@@ -62,6 +63,8 @@ try {
       env: plainEnvironment(false),
     });
   }
+  if (task === "demo")
+    handOver(node, [join(root, "docs", "examples", "demo-cluster.ts")], { env: plainEnvironment(false) });
   if (task === "test") process.exitCode = await check(rest);
 } catch (error) {
   process.stderr.write(`bartizan: ${error.message}\n`);
@@ -120,7 +123,7 @@ async function preparePage() {
     await step("building the page", () => run(node, [vite, "build", "web"], options));
     writeFileSync(pageNoteFile, JSON.stringify({ sources }));
   } catch (error) {
-    if (task !== "start") throw error;
+    if (task !== "start" && task !== "demo") throw error;
     say(`The page could not be built, the command line works without it; ${logFile} has the reason.`);
   }
 }

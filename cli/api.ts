@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Clients, createClients } from "../proto/client/clients.ts";
-import { createNodeTransport } from "../proto/client/node-transport.ts";
+import { createNodeTransport, type NodeTransport } from "../proto/client/node-transport.ts";
 import { Complaint } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { loginFile } from "./login-files.ts";
@@ -34,6 +34,8 @@ export interface ApiFlags {
 export interface Api extends Disposable {
   readonly server: string;
   readonly clients: Clients;
+  /** The same for another node of the server's, with the same token; undefined where a token must not be sent. */
+  at(address: string): Clients | undefined;
 }
 
 export function surroundings(env: NodeJS.ProcessEnv = process.env): Surroundings {
@@ -88,7 +90,7 @@ function wellFormed(token: string, from: string): string {
 }
 
 /** The address to call: `--server`, else BARTIZAN_SERVER, else this machine's own. Throws a Complaint for nonsense. */
-export function serverAddress(flags: ApiFlags, around: Surroundings): string {
+export function serverAddress(flags: ApiFlags, around: Pick<Surroundings, "server">): string {
   const given = flags.server ?? around.server ?? defaultServer;
   const url = URL.parse(given.includes("://") ? given : `http://${given}`);
   if (url === null || !["http:", "https:"].includes(url.protocol)) {
@@ -104,12 +106,39 @@ export function serverAddress(flags: ApiFlags, around: Surroundings): string {
   return url.origin;
 }
 
-/** Opens nothing until the first call. Disposing closes the connection. */
+/** Opens nothing until the first call. Disposing closes the connections. */
 export function openApi(flags: ApiFlags, around: Surroundings = surroundings()): Api {
   const server = serverAddress(flags, around);
   const token = findToken(flags, around);
-  const transport = createNodeTransport({ baseUrl: server, token, ca: certificate(flags.ca) });
-  return { server, clients: createClients(transport), [Symbol.dispose]: () => transport[Symbol.dispose]() };
+  const ca = certificate(flags.ca);
+  const transports = new Map<string, NodeTransport>();
+  const clientsAt = (baseUrl: string) => {
+    const transport = transports.get(baseUrl) ?? createNodeTransport({ baseUrl, token, ca });
+    transports.set(baseUrl, transport);
+    return createClients(transport);
+  };
+  return {
+    server,
+    clients: clientsAt(server),
+    at(address) {
+      // Never in clear to another machine, and never with less than the server that names it.
+      const safe = safeOrigin(address);
+      return safe === undefined || (server.startsWith("https:") && !safe.startsWith("https:"))
+        ? undefined
+        : clientsAt(safe);
+    },
+    [Symbol.dispose]() {
+      for (const transport of transports.values()) transport[Symbol.dispose]();
+    },
+  };
+}
+
+function safeOrigin(address: string): string | undefined {
+  try {
+    return serverAddress({ server: address }, { server: undefined });
+  } catch {
+    return undefined;
+  }
 }
 
 /** The PEM text that `--ca` names. Throws a Complaint when it cannot be read. */

@@ -8,6 +8,7 @@ import { callTimeoutMs, findToken, serverAddress, tokenFile } from "./api.ts";
 import { complaintOf } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { groupFindings } from "./group-findings.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
 import { table } from "./table.ts";
 import { stdinIsTty, stdoutIsTty } from "./tty.ts";
@@ -114,6 +115,7 @@ async function server(frame: Frame): Promise<Finding[]> {
             "The server takes twice the time for SSH; what it prints at its start says why, and the line that helps.",
           ),
       ok("sessions", String(me.sessions)),
+      ...groupFindings(me.group),
     ];
   } catch (error) {
     const { message, hint } = await complaintAfterLook(error, address);

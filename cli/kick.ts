@@ -96,7 +96,7 @@ function outcomeWords(sessionId: string, attachment: string | undefined, answer:
       return `${what} had ended before${how}.`;
     }
     case KickOutcome.UNREACHABLE:
-      return `${what}: its holder did not answer within ${Math.round(answer.tookMs)} ms. Nothing is known; the order stands.`;
+      return `${what}: its holder did not answer within ${Math.round(answer.tookMs)} ms. Nothing is known. ${orderWords(answer)}`;
     default:
       return `${what}: the server gave an outcome that this version does not know.`;
   }
@@ -105,6 +105,12 @@ function outcomeWords(sessionId: string, attachment: string | undefined, answer:
 function lockedWords({ lock, lockNotEverywhere }: KickResponse): string {
   if (lock === undefined) return "";
   return `\n${printable(lock.id)}: ${lockWords(lock)}.${lockNotEverywhere ? " Some nodes could not be told yet." : ""}`;
+}
+
+function orderWords({ orderLeft }: KickResponse): string {
+  return orderLeft
+    ? "The order waits where its node finds it by itself."
+    : "The order is kept by the node that answered alone, and given as soon as it hears of the holder.";
 }
 
 function outcomeCode(outcome: KickOutcome): number {

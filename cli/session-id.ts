@@ -19,8 +19,7 @@ export async function resolveSession(clients: Clients, given: string): Promise<s
 /** As `resolveSession`, of a list: live sessions go before ended ones; the node's name before the id may be left out. */
 export function pickSession(sessions: readonly SessionInfo[], given: string): string {
   if (given === "" || sessions.some((session) => session.id === given)) return given;
-  const fits = ({ id, node }: SessionInfo) =>
-    id.startsWith(given) || (node !== "" && id.startsWith(node) && id.slice(node.length + 1).startsWith(given));
+  const fits = ({ id }: SessionInfo) => id.startsWith(given) || id.slice(id.lastIndexOf("-") + 1).startsWith(given);
   const all = sessions.filter(fits);
   const live = all.filter((session) => session.ended === undefined);
   const [one, ...more] = live.length > 0 ? live : all;

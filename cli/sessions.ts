@@ -24,18 +24,30 @@ export interface SessionsOptions {
   readonly follow?: boolean;
 }
 
-const columns: readonly Column<SessionInfo>[] = [
-  { head: "ID", cell: (session) => session.id },
+const nodeColumn: Column<SessionInfo> = { head: "NODE", cell: (session) => session.node };
+const otherColumns: readonly Column<SessionInfo>[] = [
   { head: "TARGET", cell: (session) => session.target },
   { head: "USER", cell: (session) => session.targetUser },
   { head: "OPERATOR", cell: (session) => session.operator?.name ?? "" },
-  { head: "STATE", cell: (session) => (session.ended ? endWords(endCause(session.ended)) : liveWord(session)) },
+  { head: "STATE", cell: stateWords },
   { head: "SIZE", cell: (session) => (session.size ? `${session.size.cols}x${session.size.rows}` : "-") },
   { head: "WATCHED BY", cell: (session) => watchers(session).join(", ") || "-" },
   { head: "OPENED", cell: (session) => ageWords(session.openedAt, Date.now()), right: true },
   { head: "IDLE", cell: (session) => (session.ended ? "-" : ageWords(session.activeAt, Date.now())), right: true },
   { head: "OUTPUT", cell: (session) => amountWords(Number(session.outputBytes)), right: true },
 ];
+
+/** Where all are on one node, its name says nothing that the ids do not. */
+function columnsFor(sessions: readonly SessionInfo[]): readonly Column<SessionInfo>[] {
+  const several = new Set(sessions.map(({ node }) => node)).size > 1;
+  return [{ head: "ID", cell: (session) => session.id }, ...(several ? [nodeColumn] : []), ...otherColumns];
+}
+
+function stateWords(session: SessionInfo): string {
+  if (session.ended) return endWords(endCause(session.ended));
+  const state = session.frozen === undefined ? stateWord(session.state) : `${stateWord(session.state)}, frozen`;
+  return session.unreachable ? `${state}, node not heard` : state;
+}
 
 export function sessionsCommand(frame: Frame, done: (code: number) => void): Command {
   return new Command("sessions")
@@ -66,7 +78,7 @@ async function list(frame: Frame, options: SessionsOptions): Promise<number> {
   const answer = await api.clients.sessions.listSessions({ includeEnded }, { timeoutMs: callTimeoutMs });
   if (options.json) await frame.printJson(ListSessionsResponseSchema, answer);
   else if (answer.sessions.length === 0) frame.tell("There is no session that you may see.");
-  else await frame.print(table(columns, answer.sessions, frame.paint));
+  else await frame.print(table(columnsFor(answer.sessions), answer.sessions, frame.paint));
   return exitCodes.ok;
 }
 
@@ -80,7 +92,8 @@ async function follow(frame: Frame, options: SessionsOptions): Promise<number> {
       answered = true;
       if (options.json) await frame.printJson(WatchSessionsResponseSchema, message);
       else if (message.event.case === "snapshot") {
-        await frame.print(table(columns, message.event.value.sessions, frame.paint));
+        const { sessions } = message.event.value;
+        await frame.print(table(columnsFor(sessions), sessions, frame.paint));
       } else if (message.event.case === "changed") await frame.print(changeLine(message.event.value));
     }
   } catch (error) {
@@ -101,7 +114,7 @@ function lostComplaint(): Complaint {
 
 function changeLine(session: SessionInfo): string {
   const watched = watchers(session);
-  const state = session.ended ? endWords(endCause(session.ended)) : liveWord(session);
+  const state = stateWords(session);
   const words = [
     new Date().toTimeString().slice(0, 8),
     printable(session.id),
@@ -111,10 +124,6 @@ function changeLine(session: SessionInfo): string {
     watched.length > 0 ? `watched by ${watched.join(", ")}` : "",
   ];
   return `${words.filter((word) => word !== "").join("  ")}\n`;
-}
-
-function liveWord(session: SessionInfo): string {
-  return session.frozen === undefined ? stateWord(session.state) : `${stateWord(session.state)}, frozen`;
 }
 
 function watchers(session: SessionInfo): string[] {

@@ -28,7 +28,12 @@ const lineEnd = Uint8Array.of(0x0a);
  * On every way out the session is hung up: nobody will come back to it. A reader of the output that has seen enough
  * ends it with 141, as SIGPIPE would. Throws the call's error, or that of the input or the output.
  */
-export async function pipeShell(frame: Frame, client: SessionClient, open: ShellOptions["open"]): Promise<ShellEnd> {
+export async function pipeShell(
+  frame: Frame,
+  client: SessionClient,
+  open: ShellOptions["open"],
+  follow?: ShellOptions["follow"],
+): Promise<ShellEnd> {
   const life = new AbortController();
   let left: ShellEnd | undefined;
   let failure: unknown;
@@ -39,7 +44,7 @@ export async function pipeShell(frame: Frame, client: SessionClient, open: Shell
     heard = resolve;
   });
   await using shell = openShell(client, {
-    open,
+    ...{ open, follow, knocks: 5 },
     size: windowSize(),
     acks: false,
     reconnect: false,

@@ -26,6 +26,7 @@ export async function terminalShell(
   frame: Frame,
   client: SessionClient,
   open: ShellOptions["open"],
+  follow?: ShellOptions["follow"],
 ): Promise<ShellEnd> {
   const encoder = new TextEncoder();
   const life = new AbortController();
@@ -50,7 +51,7 @@ export async function terminalShell(
     () => hangUp(signalExitCode("HUP")),
   );
   await using shell = openShell(client, {
-    open,
+    ...{ open, follow, knocks: 5 },
     size: windowSize(),
     acks: true,
     signal: life.signal,

@@ -61,7 +61,7 @@ async function shell(frame: Frame, target: string | undefined, flags: ShellFlags
         ? { target: target ?? "" }
         : { sessionId: await resolveSession(api.clients, flags.session) };
     const run = stdinIsTty() ? terminalShell : pipeShell;
-    const end = await run(frame, api.clients.sessions, open);
+    const end = await run(frame, api.clients.sessions, open, (address) => api.at(address)?.sessions);
     if (end.kind === "left") {
       if (end.words !== undefined) frame.tell(end.words);
       return end.exitCode;

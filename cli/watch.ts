@@ -84,12 +84,17 @@ async function toPipe(
     else if (event.kind === "reconnected") frame.tell("[connected again]");
     else if (event.kind === "freeze")
       frame.tell(event.frozen === undefined ? "[no longer frozen]" : `[frozen by ${printable(event.frozen.by, 40)}]`);
+    else if (event.kind === "reach") frame.tell(`[${reachWords(event)}]`);
   }
   return undefined;
 }
 
 function frozenWords({ frozen }: SessionInfo): string {
   return frozen === undefined ? "" : `frozen by ${printable(frozen.by?.name ?? "", 40)}`;
+}
+
+function reachWords({ reach, text }: Extract<AttachmentEvent, { kind: "reach" }>): string {
+  return reach === "live" ? "the session's node is heard again" : printable(text) || "the session's node is not heard";
 }
 
 /** On the alternate screen, so that the window is afterwards as it was. */
@@ -172,6 +177,9 @@ async function onTerminal(
           break;
         case "reconnecting":
           state = "connection lost, trying again";
+          break;
+        case "reach":
+          state = event.reach === "live" ? "" : reachWords(event);
           break;
         case "ended":
           // Seen where a terminal has no alternate screen to leave.

@@ -6,10 +6,9 @@ import { fileURLToPath } from "node:url";
 import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
-import { Links } from "./access/links.ts";
-import { openLocks } from "./access/locks.ts";
+import { type LocalLocks, openLocks } from "./access/locks.ts";
+import { createLoginMeter } from "./access/login-meter.ts";
 import { openIdentity } from "./access/open-identity.ts";
-import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
@@ -18,6 +17,7 @@ import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
+import type { Audit } from "./audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -26,15 +26,24 @@ import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
 import { createAuthPages } from "./front/auth-pages.ts";
+import { createHealth } from "./front/health.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import type { GroupBus } from "./group/bus.ts";
+import { type Group, openGroup } from "./group/group.ts";
+import { readGroupKeys } from "./group/group-keys.ts";
+import { createGroupMeter } from "./group/meter.ts";
+import { createNames, createNodeId, type NodeId } from "./group/names.ts";
+import { openRedisBus } from "./group/redis-bus.ts";
+import { type Timing, timing } from "./group/timing.ts";
 import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
+import { openMetrics } from "./open-metrics.ts";
 import { principalList } from "./principal-list.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
-import type { Disk } from "./recording/disk.ts";
+import { type Disk, realDisk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
 import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
@@ -42,12 +51,15 @@ import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
 import { openSealKey } from "./recording/seal-key.ts";
 import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
+import type { GroupWord } from "./rpc/access-service.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
 import { openLimitWatch } from "./session/limit-watch.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
+import { sessionsOf } from "./session/sessions.ts";
+import { createSignIn } from "./sign-in.ts";
 import { lockFolder } from "./store/folder-lock.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
@@ -66,6 +78,8 @@ export interface BastionOptions {
   readonly recording?: false;
   /** Where recordings are written, for tests of sick disks. */
   readonly disk?: Disk;
+  /** Joins this node to others by this bus instead of the config's Redis; for tests. The bus is given over. */
+  readonly join?: { readonly bus: GroupBus; readonly keys: readonly Buffer[]; readonly timing?: Partial<Timing> };
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
 }
@@ -74,6 +88,8 @@ export interface Bastion extends AsyncDisposable {
   /** Base URL for clients on this machine. */
   readonly url: string;
   readonly port: number;
+  /** Where the figures are read; undefined: nowhere. */
+  readonly metricsUrl: string | undefined;
   /** The local token: every role. */
   readonly token: string;
   readonly nativeCrypto: NativeCrypto;
@@ -125,8 +141,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const rights = createRights(rulesFrom(rulesOf(config.policies)), changes);
   const principals = createPrincipals(principalList(config, token), changes);
   const localUser: Caller = { name: config.user, roles: new Set(roleNames), signedIn: "local-token" };
-  const links = new Links(clock);
-  const pageTokens = new PageTokens(clock, principals.rolesOf);
+  const keys = options.join?.keys ?? (config.group.keyFile === undefined ? [] : readGroupKeys(config.group.keyFile));
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
@@ -138,7 +153,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
   const signIns = createSignInNotes(audit, clock);
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
-  const locks = openLocks(accessDb, clock, changes);
+  const ownLocks = openLocks(accessDb, clock, changes);
   const tell = tellIdentity(audit, signIns);
   const identity = openIdentity({
     ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
@@ -164,8 +179,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
+  const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
   const registry = new Registry({
-    ...{ clock, log, node: config.node },
+    ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
     dial: options.dial ?? createSshDial(clock),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
@@ -198,6 +214,15 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       after: recordings.reconciled,
     }),
   );
+  const linkMeter = createLoginMeter();
+  const group =
+    self === undefined
+      ? undefined
+      : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit }));
+  const locks = group?.locks ?? ownLocks;
+  const door = opening.use(createSignIn({ clock, log, keys, rolesOf: principals.rolesOf, group }));
+  const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
+  const groupState = () => group?.state() ?? alone;
   const shutdown = new AbortController();
   const {
     router,
@@ -208,13 +233,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
+    ...{ door, linkMeter, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
+    ...{ rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
     credentialOf({ token: given, cookie, address }, call) {
       if (cookie !== undefined) return identity.byCookie(cookie, call);
       if (given === undefined) return undefined;
-      return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
+      return principals.byToken(given) ?? door.credentialOf(given, call) ?? identity.byToken(given, address);
     },
     linkUrl: (code) => linkUrl(code),
     loginUrl: (code) => `${config.identity.url ?? linkBase()}/login#login=${code}`,
@@ -225,10 +251,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names } = config.listen;
-  const pages = {
-    "/healthz": () => ({ status: 200, body: "ok\n" }),
-    "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
-  };
+  const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
@@ -241,8 +264,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
-        const { url } = config.identity;
-        const guard = createHostGuard([...known, ...names], bound, url === undefined ? [] : [new URL(url).host]);
+        const guard = createHostGuard([...known, ...names], bound, placesOf(config));
         return {
           request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
@@ -252,6 +274,17 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       log,
     ),
   );
+  const disk = options.disk ?? realDisk;
+  const metrics =
+    config.metrics &&
+    opening.use(
+      await openMetrics(config.metrics.listen, log, {
+        ...{ version: version(), node: config.node, nativeCrypto: nativeCrypto.available, clock, logins: linkMeter },
+        ...{ sessions: registry, connections: front.connections, freeBytes: () => disk.freeBytes(folder) },
+        reserveBytes: config.recording.reserveBytes,
+        group,
+      }),
+    );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
@@ -262,13 +295,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
   const linkBase = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
-  const linkUrl = (code: string) => `${linkBase()}/#code=${code}`;
+  const linkUrl = (code: string) => `${config.group.url ?? linkBase()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,
+    metricsUrl: metrics?.url,
     createLink() {
       audit.write({ event: "link-made", actor: { name: localUser.name, signedIn: localUser.signedIn } });
-      return linkUrl(links.create(localUser).code);
+      return linkUrl(door.createLink(localUser).code);
     },
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
@@ -281,6 +315,37 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** Where clients reach this node by another address than its own. */
+function placesOf({ group: { url, address }, identity }: Config): string[] {
+  return [url, address, identity.url].filter((place) => place !== undefined);
+}
+
+interface JoinNeeds {
+  readonly keys: readonly Buffer[];
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly locks: LocalLocks;
+  readonly audit: Audit;
+}
+
+async function joinGroup(
+  { config, log, join: joined }: BastionOptions,
+  self: NodeId,
+  { keys, registry, clock, locks, audit }: JoinNeeds,
+): Promise<Group> {
+  const meter = createGroupMeter(clock);
+  const { redis, group } = config;
+  const bus = joined?.bus ?? (redis && (await openRedisBus({ config: redis, name: self, clock, log, meter })));
+  if (bus === undefined) throw new Error("a group needs a bus");
+  return await openGroup({
+    ...{ bus, keys, self, names: createNames(redis?.prefix ?? "bz"), registry, clock, log, meter },
+    ...{ address: group.address ?? "", version: version(), dataFolder: config.data },
+    strictMs: group.strictSeconds === undefined ? undefined : group.strictSeconds * 1000,
+    timing: { ...timing, ...joined?.timing },
+    locks: { local: locks, strictMs: config.locks.strictSeconds * 1000, audit },
+  });
 }
 
 async function readTls(config: Config): Promise<{ cert: string; key: string } | undefined> {

@@ -15,6 +15,7 @@ import {
   watchingSchema,
 } from "./config-access.ts";
 import { fileProblems } from "./config-files.ts";
+import { completeGroup, completeRedis, groupSchema, metricsSchema, redisSchema } from "./config-group.ts";
 import { BartizanFault } from "./errors.ts";
 
 const name = principalName;
@@ -64,7 +65,7 @@ function refuseDoubles<T>(what: string, of: (entry: T) => string, key: string) {
   };
 }
 
-const fileSchema = z.strictObject({
+const wholeFile = z.strictObject({
   listen: z
     .strictObject({
       host: z.string().min(1).default("127.0.0.1"),
@@ -130,6 +131,19 @@ const fileSchema = z.strictObject({
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
   maxSessionsPerPrincipal: z.number().int().min(1).max(100_000).default(250),
   log: z.enum(["silent", "error", "warn", "info", "debug"]).default("info"),
+  /** What joins several nodes; without it this node is alone. */
+  redis: redisSchema.optional(),
+  group: groupSchema.prefault({}),
+  metrics: metricsSchema.optional(),
+});
+
+const fileSchema = wholeFile.superRefine(({ redis, group }, context) => {
+  if (redis !== undefined && group.keyFile === undefined)
+    context.addIssue({
+      code: "custom",
+      path: ["group", "keyFile"],
+      message: "nodes with a redis need the group's key",
+    });
 });
 
 type FileConfig = z.output<typeof fileSchema>;
@@ -255,6 +269,8 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     user: username,
     home,
     agentSocket: environment.SSH_AUTH_SOCK || undefined,
+    ...(file.redis === undefined ? {} : { redis: completeRedis(file.redis, from) }),
+    group: completeGroup(file.group, from),
     tokenFile: join(data, "token"),
   };
 }

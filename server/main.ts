@@ -151,7 +151,7 @@ ${way}bartizan ${version()} listens on ${bastion.url}
   targets    ${shown.join(", ") || "none: name some in the config file"}
 ${skipped.join("")}  token      ${config.tokenFile} (only you can read it)
   crypto     ${cryptoLines(bastion.nativeCrypto)}
-
+${bastion.metricsUrl === undefined ? "" : `  metrics    ${bastion.metricsUrl}\n`}
 Type in another terminal:
   npx bartizan link${at}
   npx bartizan targets${at}

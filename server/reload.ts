@@ -75,7 +75,7 @@ export function endShellsOfDisabled(needs: {
   return needs.changes.onChange(({ why, name }) => {
     if (why !== "principals") return;
     const concerned = (who: string) => (name === undefined || who === name) && needs.principals.isDisabled(who);
-    needs.registry.closeAll(({ operator }) => concerned(operator.name), "access-ended");
+    needs.registry.closeAll("access-ended", undefined, ({ operator }) => concerned(operator.name));
   });
 }
 

@@ -40,6 +40,8 @@ export interface ViewingState {
   readonly attempt?: number;
   /** How often the connection came back. */
   readonly reconnections: number;
+  /** Only while what is shown is the last that was known: this server is cut off ("stale"), or the session's node. */
+  readonly reach?: "stale" | "unreachable" | undefined;
   /** Only with "ended". */
   readonly cause?: EndCause;
   /** Only with "failed": the server refused, or stayed away too long. */
@@ -129,8 +131,8 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         }
         const { cols = 80, rows = 24 } = event.session.size ?? {};
         const reconnections = state.reconnections + (event.kind === "reconnected" ? 1 : 0);
-        become({ frozen: stopped(event.session.frozen) });
-        become({ phase: "live", session: event.session, size: { cols, rows }, reconnections, ...people() });
+        const known = { session: event.session, size: { cols, rows }, reach: undefined };
+        become({ phase: "live", reconnections, frozen: stopped(event.session.frozen), ...known, ...people() });
         return;
       }
       case "joined":
@@ -162,6 +164,9 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         return;
       case "freeze":
         become({ frozen: event.frozen });
+        return;
+      case "reach":
+        become({ reach: event.reach === "live" ? undefined : event.reach });
         return;
       case "reconnecting":
         become({ phase: "reconnecting", attempt: event.attempt });

@@ -8,6 +8,7 @@ import {
   type Ended,
   type Frozen,
   NoticeKind,
+  Reach,
   Role,
   type TermSize,
 } from "../gen/bartizan/v1/session_pb.ts";
@@ -94,6 +95,11 @@ export type ViewEvent =
   /** The session's input was stopped, or, without `frozen`, given back. `session.frozen` says how it was at the start. */
   | { readonly kind: "freeze"; readonly frozen: Stopped | undefined; readonly by: string }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
+  /**
+   * To watchers of a session on another node: "stale" and "unreachable" mean that what is shown is the last that was known
+   * ("stale": the server is cut off from the others; else the session's node cannot be heard). `text` is for people.
+   */
+  | { readonly kind: "reach"; readonly reach: "live" | "stale" | "unreachable"; readonly text: string }
   /** To watchers: a command was entered, or more is known of one: the same number replaces it. */
   | { readonly kind: "command"; readonly command: TypedCommand }
   | {
@@ -139,7 +145,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "freeze" }>;
+type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "freeze" | "reach" }>;
 
 /** One message of a Replay call; the state is its key frame. */
 export function fromReplay({
@@ -190,6 +196,8 @@ function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>
       const { frozen, by } = event.value;
       return { kind: "freeze", frozen: stopped(frozen), by: by?.name ?? "" };
     }
+    case "reach":
+      return { kind: "reach", reach: reaches[event.value.reach] ?? "live", text: event.value.text };
     case undefined:
       return undefined;
   }
@@ -223,6 +231,11 @@ const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "record
   [NoticeKind.RECORDING]: "recording",
   [NoticeKind.MONITORED]: "monitored",
   [NoticeKind.LIMIT]: "limit",
+};
+
+const reaches: Record<number, "stale" | "unreachable"> = {
+  [Reach.STALE]: "stale",
+  [Reach.UNREACHABLE]: "unreachable",
 };
 
 const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {

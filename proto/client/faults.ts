@@ -13,6 +13,8 @@ export interface CallFault {
   readonly code: Code;
   /** Names the entry in the server's log; only with "internal". */
   readonly logId: string;
+  /** Where to go instead; only with "not-here", and empty when that node cannot be reached directly. */
+  readonly address: string;
 }
 
 /** Never throws. Anything that is not an error of a call comes back as "connection" with code Unknown. */
@@ -25,6 +27,7 @@ export function faultOf(error: unknown): CallFault {
     hint: fault?.hint ?? "",
     code: wire.code,
     logId: fault?.logId ?? "",
+    address: fault?.address ?? "",
   };
 }
 

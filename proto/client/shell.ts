@@ -4,10 +4,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ShellRequestSchema, ShellStartSchema } from "../gen/bartizan/v1/session_pb.ts";
 import { type SurvivalOptions, survive } from "./attachment.ts";
 import type { SessionClient } from "./clients.ts";
+import { callThere, type ElsewhereOptions, towards } from "./elsewhere.ts";
 import { type AttachmentEvent, fromShell, type Size, type ViewPosition } from "./events.ts";
 import { type Answer, createOutbox } from "./outbox.ts";
 
-export interface ShellOptions extends SurvivalOptions {
+export interface ShellOptions extends SurvivalOptions, ElsewhereOptions {
   /** A new shell on the target of this name, or one's own session again. */
   readonly open: { readonly target: string } | { readonly sessionId: string; readonly from?: ViewPosition };
   readonly size: Size;
@@ -62,8 +63,11 @@ export function openShell(client: SessionClient, options: ShellOptions): Shell {
   const events = survive(
     {
       async *open(again, from, callSignal) {
-        const requests = outbox.messages(start(again, from), callSignal);
-        for await (const message of client.shell(requests, { signal: callSignal, timeoutMs: 0 })) {
+        const headers = towards(again ?? ("sessionId" in options.open ? options.open.sessionId : undefined));
+        const messages = callThere(client, options, callSignal, (there, signal) =>
+          there.shell(outbox.messages(start(again, from), signal), { signal, headers, timeoutMs: 0 }),
+        );
+        for await (const message of messages) {
           if (message.event.case === "inputTaken") {
             outbox.taken(Number(message.event.value.bytes));
             continue;

@@ -2,6 +2,7 @@
 
 import { type SurvivalOptions, survive } from "./attachment.ts";
 import type { SessionClient } from "./clients.ts";
+import { towards } from "./elsewhere.ts";
 import { type AttachmentEvent, fromWatch, type ViewPosition } from "./events.ts";
 
 export interface WatchOptions extends SurvivalOptions {
@@ -23,7 +24,8 @@ export function openWatch(client: SessionClient, options: WatchOptions): AsyncIt
           sessionId: options.sessionId,
           ...(position === undefined ? {} : { from: { epoch: position.epoch, offset: BigInt(position.offset) } }),
         };
-        for await (const message of client.watch(request, { signal, timeoutMs: 0 })) {
+        const headers = towards(options.sessionId);
+        for await (const message of client.watch(request, { signal, headers, timeoutMs: 0 })) {
           const plain = fromWatch(message);
           if (plain !== undefined) yield plain;
         }

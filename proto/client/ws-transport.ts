@@ -53,7 +53,7 @@ export function createWsTransport(options: WsTransportOptions): Transport {
 function callOver(connect: (url: string, subprotocol: string) => WebSocket): UniversalClientFn {
   return async (request) => {
     request.signal?.throwIfAborted();
-    const socket = connect(request.url.replace(/^http/, "ws"), subprotocol);
+    const socket = connect(`${request.url.replace(/^http/, "ws")}${route(request.header)}`, subprotocol);
     socket.binaryType = "arraybuffer";
     const tell = (bytes: number) => {
       if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ taken: bytes }));
@@ -82,6 +82,12 @@ function callOver(connect: (url: string, subprotocol: string) => WebSocket): Uni
     const { status, headers } = await answer.head;
     return { status, header: new Headers(headers), trailer: new Headers(), body: answer.body };
   };
+}
+
+/** A WebSocket has no headers of its own: what a balancer is to know stands in its address. */
+function route(header: Headers): string {
+  const node = header.get("bartizan-node");
+  return node === null ? "" : `?bartizan_node=${encodeURIComponent(node)}`;
 }
 
 /** Ends when the body has, or when the socket is closed. */

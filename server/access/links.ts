@@ -55,12 +55,24 @@ export class Links {
    * too old, and `limit` instead for an address that had too many of those.
    */
   redeem(code: string, address: string): Caller {
-    const now = this.#clock.monotonicMs();
-    const digest = keyOf(code);
-    const found = this.#open.get(digest);
-    this.#open.delete(digest);
-    if (found !== undefined && now < found.untilMs) return found.caller;
+    const caller = this.take(digestOf(code));
+    if (caller !== undefined) return caller;
     // Nobody guesses 256 bits: the limit spares work, and must not keep out who has a link while others try rubbish.
+    this.spendTry(address);
+    throw wrongCode();
+  }
+
+  /** Whom the code with this digest was made for; it is worth nothing afterwards. Undefined: wrong, used or too old. */
+  take(digest: Uint8Array): Caller | undefined {
+    const key = Buffer.from(digest).toString("base64");
+    const found = this.#open.get(key);
+    this.#open.delete(key);
+    return found !== undefined && this.#clock.monotonicMs() < found.untilMs ? found.caller : undefined;
+  }
+
+  /** One try less for this address; throws `limit` when it has none. */
+  spendTry(address: string): void {
+    const now = this.#clock.monotonicMs();
     const left = this.#triesLeft(address, now);
     if (left < 1) throw new BartizanFault("limit", "Too many wrong codes from here.", "Wait a few seconds.");
     this.#tries.delete(address);
@@ -69,17 +81,26 @@ export class Links {
       if (this.#tries.size <= maxAddresses) break;
       this.#tries.delete(oldest);
     }
-    throw new BartizanFault(
-      "unauthenticated",
-      "This link was used before, or is older than two minutes.",
-      "Run `npx bartizan link` for a new one.",
-    );
+  }
+
+  /** The code that cost a try was right. */
+  giveTryBack(address: string): void {
+    const tries = this.#tries.get(address);
+    if (tries !== undefined) this.#tries.set(address, { ...tries, left: Math.min(triesAtOnce, tries.left + 1) });
   }
 
   #triesLeft(address: string, now: number): number {
     const tries = this.#tries.get(address);
     return tries === undefined ? triesAtOnce : Math.min(triesAtOnce, tries.left + (now - tries.atMs) / tryEveryMs);
   }
+}
+
+export function wrongCode(): BartizanFault {
+  return new BartizanFault(
+    "unauthenticated",
+    "This link was used before, or is older than two minutes.",
+    "Run `npx bartizan link` for a new one.",
+  );
 }
 
 /** Digests are looked up, never codes: how long a look-up takes then tells nothing about a code. */

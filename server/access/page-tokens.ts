@@ -6,9 +6,9 @@ import type { Credential } from "./principals.ts";
 import { digestOf } from "./tokens.ts";
 
 /** However much it is used. */
-const longestMs = 12 * 60 * 60 * 1000;
+export const longestMs = 12 * 60 * 60 * 1000;
 /** Without a call, and without an open stream. */
-const idleMs = 2 * 60 * 60 * 1000;
+export const idleMs = 2 * 60 * 60 * 1000;
 /** At the bound the one whose last use is longest ago is worth nothing any more. */
 const maxTokens = 1000;
 
@@ -16,6 +16,17 @@ export interface PageToken {
   readonly token: string;
   /** Wall clock, ms. */
   readonly expiresAtMs: number;
+}
+
+/** Gives pages their tokens, and knows them again. Kept in memory here; with a deployment's key see group-page-tokens. */
+export interface PageTokens {
+  /** A token with the caller's roles; it cannot make further links. */
+  issue(caller: Caller): PageToken;
+  /**
+   * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
+   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
+   */
+  credentialOf(token: string, call: AbortSignal): Credential | undefined;
 }
 
 interface Entry {
@@ -26,7 +37,7 @@ interface Entry {
   open: number;
 }
 
-export class PageTokens {
+export class MemoryPageTokens implements PageTokens {
   readonly #clock: Clock;
   readonly #rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   /** By digest; longest unused first. */
@@ -38,7 +49,7 @@ export class PageTokens {
     this.#rolesOf = rolesOf;
   }
 
-  /** A token of 256 random bits with the caller's roles; it cannot make further links. */
+  /** 256 random bits. */
   issue(caller: Caller): PageToken {
     const token = `btp_${randomBytes(32).toString("base64url")}`;
     const now = this.#clock.monotonicMs();
@@ -53,10 +64,6 @@ export class PageTokens {
     return { token, expiresAtMs: this.#clock.wallMs() + longestMs };
   }
 
-  /**
-   * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
-   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
-   */
   credentialOf(token: string, call: AbortSignal): Credential | undefined {
     const key = keyOf(token);
     const entry = this.#entries.get(key);

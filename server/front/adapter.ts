@@ -18,7 +18,9 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 export type RequestListener = (request: NodeRequest, response: NodeResponse, peer: Peer) => void;
 
 /** `GET` answers for people and probes, by path. */
-export type PlainPages = Readonly<Record<string, () => { readonly status: number; readonly body: string }>>;
+export type PlainPages = Readonly<
+  Record<string, () => { readonly status: number; readonly body: string; readonly type: string }>
+>;
 
 export interface AdapterNeeds {
   readonly router: ConnectRouter;
@@ -79,8 +81,8 @@ function plain(request: NodeRequest, response: NodeResponse, page: PlainPages[st
   if (page === undefined) refuse(response, 404, "There is nothing here.");
   else if (request.method !== "GET" && request.method !== "HEAD") refuse(response, 405, "Only GET.");
   else {
-    const { status, body } = page();
-    send(response, status, request.method === "HEAD" ? "" : body);
+    const { status, body, type } = page();
+    send(response, status, request.method === "HEAD" ? "" : body, type);
   }
 }
 
@@ -88,10 +90,10 @@ function refuse(response: NodeResponse, status: number, text: string): void {
   send(response, status, `${text}\n`);
 }
 
-function send(response: NodeResponse, status: number, body: string): void {
+function send(response: NodeResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
   if (response.headersSent) return;
   const headers = {
-    "content-type": "text/plain; charset=utf-8",
+    "content-type": type,
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   };

@@ -17,15 +17,20 @@ export interface PageHeaders {
 }
 
 /**
- * `names`: host names without port; `port`: where the server listens; `also`: hosts as they are, for a proxy in front. Host
- * is compared in lower case.
+ * `names`: host names without port; `port`: where the server listens; `urls`: further places at which clients reach it, by a
+ * balancer or a proxy in front. Host is compared in lower case.
  */
-export function createHostGuard(names: readonly string[], port: number, also: readonly string[] = []): HostGuard {
-  const hosts = new Set(also.map((host) => host.toLowerCase()));
+export function createHostGuard(names: readonly string[], port: number, urls: readonly string[] = []): HostGuard {
+  const hosts = new Set<string>();
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
     hosts.add(`${host}:${port}`);
     if (port === 80 || port === 443) hosts.add(host);
+  }
+  for (const url of urls) {
+    const { host, hostname, protocol, port: given } = new URL(url);
+    hosts.add(host);
+    if (given === "") hosts.add(`${hostname}:${protocol === "https:" ? 443 : 80}`);
   }
   const ownOrigin = (value: string | undefined) => {
     if (value === undefined) return false;

@@ -57,6 +57,8 @@ const notBuilt = `<!doctype html>
 const worthCompressingBytes = 1024;
 const compressible = /^(text|application)\/|svg/;
 /** Their names change with their contents. */
+/** In a group a session's id has a dot of its own. */
+const ofSession = /^\/watch\/[a-z0-9]+\.[a-z0-9]+-[A-Za-z0-9]+$/;
 const hashed = /^\/assets\//;
 
 interface File {
@@ -82,7 +84,8 @@ export async function readPage(folder: string): Promise<Page> {
       if (request.method !== "GET" && request.method !== "HEAD") return false;
       // Looked up as it stands, not decoded: a name that is not in the index is not there, however it is written.
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-      const isView = path === "/" || (!path.includes(".") && /\btext\/html\b/.test(request.headers.accept ?? ""));
+      const named = path.includes(".") && !ofSession.test(path);
+      const isView = path === "/" || (!named && /\btext\/html\b/.test(request.headers.accept ?? ""));
       const file = isView ? index : files.get(path);
       if (file !== undefined) void send(file, request, response);
       else if (isView) answer(response, 503, fileOf("/index.html", Buffer.from(notBuilt)), request.method === "HEAD");

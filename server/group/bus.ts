@@ -55,6 +55,8 @@ export interface GroupBus extends AsyncDisposable {
   /** How it is called in lists and logs: "memory", "redis", "redis-sentinel", "redis-cluster". */
   readonly kind: string;
   readonly state: BusState;
+  /** What will make trouble later although it works now, each a sentence and what to do. */
+  readonly warnings?: readonly string[];
   /** Calls at each change of `state`. */
   onState(listener: (state: BusState) => void): Disposable;
   /**

@@ -92,6 +92,7 @@ export function attachedOf(message: AttachmentMessage): Attached {
     who: { name: message.principal?.name ?? "" },
     role: message.role === WireRole.OPERATOR ? "operator" : "watcher",
     sinceMs: ms(message.since),
+    ...(message.hidden ? { hidden: true } : {}),
   };
 }
 

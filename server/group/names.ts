@@ -41,6 +41,10 @@ export interface Names {
   tombstone(session: SessionId): string;
   /** Set: nodes that were seen. */
   readonly nodes: string;
+  /** Record: the locks, one field each. */
+  readonly locks: string;
+  /** Channel: a node says that it is there, or knows of another that is not any more. */
+  readonly hello: string;
 }
 
 /** `prefix`: small letters and digits, one for each deployment on the same Redis. */
@@ -54,5 +58,7 @@ export function createNames(prefix: string): Names {
     dead: (node) => `${prefix}:{n.${node}}:dead`,
     tombstone: (session) => `${prefix}:{${session}}:end`,
     nodes: `${prefix}:nodes`,
+    locks: `${prefix}:{nodes}:locks`,
+    hello: `${prefix}:{nodes}:hello`,
   };
 }

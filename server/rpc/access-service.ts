@@ -2,13 +2,14 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
-import type { Links } from "../access/links.ts";
+import type { Link } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
-import type { PageTokens } from "../access/page-tokens.ts";
+import type { LoginMeter, RedeemOutcome } from "../access/login-meter.ts";
+import type { PageToken } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { Audit } from "../audit.ts";
-import { BartizanFault, faultFrom } from "../errors.ts";
+import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
 import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
@@ -17,14 +18,34 @@ import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
 import { mayDoEver } from "./may.ts";
 import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
+/** The way into the page, as this service knows it; see sign-in.ts. */
+export interface PageDoor {
+  createLink(caller: Caller): Link;
+  redeem(code: string, address: string, signal: AbortSignal): Promise<{ caller: Caller; token: PageToken }>;
+}
+
+/** What joins this node to others, for people. */
+export interface GroupWord {
+  /** "memory": there are no others. */
+  readonly bus: string;
+  readonly up: boolean;
+  /** Why not; one line. */
+  readonly reason: string;
+  /** What is not as it should be although it works; a line each. */
+  readonly warnings: readonly string[];
+  /** Names of the nodes that give signs of life, this one included. */
+  readonly nodes: readonly string[];
+}
+
 export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
   readonly log: Log;
   readonly registry: { readonly size: number };
-  readonly links: Links;
-  readonly pageTokens: PageTokens;
+  readonly door: PageDoor;
+  readonly linkMeter: LoginMeter;
+  readonly group: () => GroupWord;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly audit: Pick<Audit, "write">;
@@ -38,6 +59,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     whoAmI(_request, context) {
       const caller = callerOfCall(context);
+      const group = needs.group();
       return {
         name: caller.name,
         roles: [...caller.roles],
@@ -51,6 +73,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
           .list()
           .filter((lock) => bars(lock, caller, lock.target))
           .map(lockToWire),
+        group: { ...group, warnings: [...group.warnings], nodes: [...group.nodes] },
       };
     },
 
@@ -63,31 +86,30 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
           "Run `npx bartizan link` where you have a token.",
         );
       needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
-      const { code, expiresAtMs } = needs.links.create(caller);
+      const { code, expiresAtMs } = needs.door.createLink(caller);
+      needs.linkMeter.linkMade();
       needs.log.info({ by: caller.name }, "link made");
       return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
     },
 
-    redeemCode(request, context) {
+    async redeemCode(request, context) {
       const address = addressOfCall(context);
-      const caller = redeem(needs, request.code, address);
-      needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
-      const { token, expiresAtMs } = needs.pageTokens.issue(caller);
-      needs.log.info({ by: caller.name }, "link redeemed");
-      return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
+      try {
+        const { caller, token } = await needs.door.redeem(request.code, address, context.signal);
+        needs.linkMeter.redeemed("ok");
+        needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
+        needs.log.info({ by: caller.name }, "link redeemed");
+        const expiresAt = timestampFromMs(token.expiresAtMs);
+        return { token: token.token, name: caller.name, roles: [...caller.roles], expiresAt };
+      } catch (error) {
+        const outcome = outcomes[faultFrom(error).word] ?? "wrong";
+        needs.linkMeter.redeemed(outcome);
+        if (outcome === "throttled") needs.signIns.throttled(address, "link");
+        else if (outcome === "wrong") needs.signIns.failed(address, "link");
+        throw error;
+      }
     },
   };
-}
-
-function redeem({ links, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
-  try {
-    return links.redeem(code, address);
-  } catch (error) {
-    const { word } = faultFrom(error);
-    if (word === "limit") signIns.throttled(address, "link");
-    else signIns.failed(address, "link");
-    throw error;
-  }
 }
 
 function wayOf({ byToken, bySignIn, byLink }: Caller): string {
@@ -95,3 +117,8 @@ function wayOf({ byToken, bySignIn, byLink }: Caller): string {
   if (bySignIn === true) return "provider";
   return byLink === true ? "link" : "token";
 }
+
+const outcomes: Readonly<Partial<Record<FaultWord, RedeemOutcome>>> = {
+  limit: "throttled",
+  "holder-unreachable": "away",
+};

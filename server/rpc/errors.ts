@@ -4,6 +4,8 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { LiveSession } from "../session/live-session.ts";
+import type { Sessions } from "../session/sessions.ts";
 
 /** What each fault is on the wire; documented in docs/errors.md. */
 export const codeOf: Readonly<Record<FaultWord, Code>> = {
@@ -84,6 +86,13 @@ async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T
 /** The same answer for a session that is not there and one that is not yours. */
 export function noSuchSession(): BartizanFault {
   return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
+}
+
+/** Throws as `noSuchSession`, also for one that has ended, and `holder-unreachable` when nothing is known of it. */
+export async function liveSession(sessions: Sessions, id: string): Promise<LiveSession> {
+  const found = await sessions.find(id);
+  if (found.kind === "live") return found.session;
+  throw found.kind === "unknown" ? found.fault : noSuchSession();
 }
 
 /** As `noSuchSession`, for recordings. */

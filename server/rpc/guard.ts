@@ -1,6 +1,7 @@
 /** Who calls, and may he: asked before a byte of the body is read, of every RPC; a method without a row stops the start. */
 import { Code, ConnectError, type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { AccessChanges } from "../access/changes.ts";
+import type { LoginMeter } from "../access/login-meter.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
@@ -67,18 +68,19 @@ export interface GuardNeeds {
   readonly log: Log;
   readonly audit: Pick<Audit, "note">;
   readonly signIns: SignInNotes;
+  readonly linkMeter: Pick<LoginMeter, "tokenRefused">;
 }
 
 /** The `requestGate` of every handler. A stream that it let in ends as soon as it would not be let in any more. */
 export function createGuard(needs: GuardNeeds) {
-  const { credentialOf, rights, log, audit, signIns, clock } = needs;
+  const { rights, log, audit, signIns, clock } = needs;
   const foldRefusal = createViewFold(clock);
   return (context: HandlerContext): void => {
     try {
       const method = `${context.service.typeName}/${context.method.name}`;
       const action = policyTable[method];
       if (action === anyone) return;
-      const credential = authenticated(context, credentialOf, signIns);
+      const credential = authenticated(context, needs);
       context.values.get(peerKey)?.authenticated();
       const check = (caller: Caller) => {
         if (action === undefined || !rights.mayEver(caller, action)) throw mayNot();
@@ -177,24 +179,24 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, credentialOf: CredentialOf, signIns: SignInNotes): Credential {
+function authenticated(context: HandlerContext, { credentialOf, signIns, linkMeter }: GuardNeeds): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
   const proof = { token, cookie: token === undefined ? cookie : undefined, address };
   const credential = credentialOf(proof, context.signal);
+  if (credential !== undefined) return credential;
+  linkMeter.tokenRefused();
   // Who brings none has not tried, and a cookie may simply be over.
-  if (credential === undefined && token !== undefined) signIns.failed(address, "token");
-  if (credential === undefined)
-    throw new BartizanFault(
-      "unauthenticated",
-      token === undefined
-        ? cookie === undefined
-          ? "This call needs a token."
-          : "This sign-in is over."
-        : "This token is not known here.",
-      "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
-    );
-  return credential;
+  if (token !== undefined) signIns.failed(address, "token");
+  throw new BartizanFault(
+    "unauthenticated",
+    token === undefined
+      ? cookie === undefined
+        ? "This call needs a token."
+        : "This sign-in is over."
+      : "This token is not known here.",
+    "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
+  );
 }

@@ -1,4 +1,5 @@
 /** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
+import { createHash, randomUUID } from "node:crypto";
 import { type KickLock, KickLockScope, type KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Lock, LockScope } from "../access/lock.ts";
 import { type LockChange, type LockStore, type NewLock, newLockId } from "../access/locks.ts";
@@ -6,16 +7,16 @@ import type { Caller, Resource } from "../access/policy.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
 import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import type { AttachmentId, SessionInfo } from "../events.ts";
+import type { AttachmentId, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
 import type { Log } from "../log.ts";
 import type { KickResult } from "../session/live-session.ts";
-import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import { noSuchSession } from "./errors.ts";
 import { lockSet } from "./lock-service.ts";
 import { untilFromWire } from "./lock-wire.ts";
-import { createSessionNotes } from "./session-notes.ts";
+import { createSessionNotes, type SessionNotes } from "./session-notes.ts";
 import { reasonFromWire } from "./wire.ts";
 
 /** Answers are kept at least this long ... */
@@ -39,8 +40,16 @@ interface Kept {
   readonly answer: Promise<KickAnswer>;
 }
 
+interface Wish {
+  readonly sessionId: string;
+  readonly attachmentId: string;
+  readonly reason: string;
+  readonly orderId: string;
+  readonly lock: KickLock | undefined;
+}
+
 export interface KicksNeeds {
-  readonly registry: Registry;
+  readonly sessions: Sessions;
   readonly rights: Rights;
   readonly locks: LockStore;
   readonly clock: Clock;
@@ -49,7 +58,7 @@ export interface KicksNeeds {
 }
 
 export class Kicks {
-  readonly #registry: Registry;
+  readonly #sessions: Sessions;
   readonly #rights: Rights;
   readonly #locks: LockStore;
   readonly #audit: Audit;
@@ -57,9 +66,9 @@ export class Kicks {
   readonly #log: Log;
   readonly #kept = new Map<string, Kept>();
 
-  constructor({ registry, rights, locks, audit, clock, log }: KicksNeeds) {
+  constructor({ sessions, rights, locks, audit, clock, log }: KicksNeeds) {
     this.#audit = audit;
-    this.#registry = registry;
+    this.#sessions = sessions;
     this.#rights = rights;
     this.#locks = locks;
     this.#clock = clock;
@@ -73,11 +82,14 @@ export class Kicks {
     if (lock !== undefined && attachmentId !== "")
       throw new BartizanFault("invalid", "A lock goes with the kick of a whole session.", "Leave the attachment out.");
     if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
-    const act = () => this.#act(caller, actor, sessionId, attachmentId, printable(reason), lock);
-    if (idempotencyId === "") return act();
     const key = JSON.stringify([caller.name, idempotencyId]);
-    const wish = lock && [lock.scope, Number(lock.until?.seconds ?? 0), lock.until?.nanos ?? 0];
-    const what = JSON.stringify([sessionId, attachmentId, reason, wish]);
+    // The same on every node that the request may come through.
+    const orderId = idempotencyId === "" ? randomUUID() : createHash("sha256").update(key).digest("base64url");
+    const wish = { sessionId, attachmentId, reason: printable(reason), orderId, lock };
+    const act = () => this.#act(caller, actor, wish);
+    if (idempotencyId === "") return act();
+    const until = lock && [lock.scope, Number(lock.until?.seconds ?? 0), lock.until?.nanos ?? 0];
+    const what = JSON.stringify([sessionId, attachmentId, reason, until]);
     const before = this.#kept.get(key);
     if (before !== undefined) {
       if (before.what === what) return before.answer;
@@ -86,61 +98,80 @@ export class Kicks {
     this.#forgetOld(caller.name);
     const answer = act();
     this.#kept.set(key, { caller: caller.name, what, atMs: this.#clock.monotonicMs(), answer });
-    // Only an outcome is worth repeating; after a refusal the same id may be tried again.
-    answer.catch(() => this.#kept.delete(key));
+    // Only what is known is worth repeating; after a refusal, or a silence, the same id may be tried again.
+    const forget = () => this.#kept.delete(key);
+    answer.then(({ result }) => result.outcome === "unreachable" && forget(), forget);
     return answer;
   }
 
   async #act(
     caller: Caller,
     actor: Actor,
-    sessionId: string,
-    attachmentId: string,
-    reason: string,
-    wish: KickLock | undefined,
+    { sessionId, attachmentId, reason, orderId, lock: wish }: Wish,
   ): Promise<KickAnswer> {
     const notes = createSessionNotes(this.#audit, actor);
     const startedMs = this.#clock.monotonicMs();
-    const session = this.#registry.find(sessionId);
-    const info = session?.info ?? this.#registry.findEnded(sessionId);
-    const resource = info && resourceOf(info);
-    if (info === undefined || resource === undefined || !this.#rights.may(caller, "see", resource))
-      throw noSuchSession();
+    const found = await this.#sessions.find(sessionId);
+    if (found.kind === "none") throw noSuchSession();
+    const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
+    const info = found.kind === "live" ? found.session.info : found.kind === "ended" ? found.info : undefined;
+    // Whose one is of which nothing is known, nobody can say: that is for those who may end anybody's.
+    const resource = info === undefined ? {} : resourceOf(info);
+    if (found.kind === "unknown") {
+      if (!this.#rights.may(caller, "kick", resource)) throw found.fault;
+      if (wish !== undefined) throw found.fault;
+    }
+    if (info !== undefined) this.#refuseUnless(caller, info, whom, notes);
     const took = async (result: KickResult, locked: LockChange | undefined) => ({
       ...{ result, tookMs: this.#clock.monotonicMs() - startedMs, resource },
       ...(locked === undefined ? {} : { locked: { lock: locked.lock, everywhere: await locked.everywhere } }),
     });
-    if (!this.#rights.may(caller, "kick", resource)) {
-      notes.kickRefused(info);
-      throw new BartizanFault("forbidden", "You may see this session, but not end it.", "Ask an admin.");
-    }
-    const scope = wish && scopeOf(wish, info);
-    if (scope !== undefined && !this.#rights.may(caller, "lock", scope.target === "" ? {} : resource))
-      throw new BartizanFault("forbidden", "You may end this session, but not lock it.", "Ask an admin.");
-    const untilMs = wish && untilFromWire(wish.until, this.#clock.wallMs());
     // In force before anything is ended, and in the same turn: nobody slips in between.
-    const locked = scope && this.#lock(actor, { ...scope, id: newLockId(), reason, by: caller.name, untilMs });
-    if (session === undefined)
-      return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) }, locked);
-    const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
-    const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
-    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource)) {
-      notes.kickRefused(info);
-      throw new BartizanFault(
-        "forbidden",
-        "You may not take others off a session, only end your own.",
-        "Ask an admin.",
-      );
+    const locked =
+      wish === undefined || info === undefined ? undefined : this.#lock(caller, actor, info, { wish, reason });
+    if (found.kind === "ended") {
+      // The very order that is given again may have ended it: its answer was lost, or came to another node.
+      const outcome = found.orderId === orderId ? "ended" : "already-ended";
+      const { ended } = found.info;
+      return took({ outcome, watchersTold: 0, ...(ended ? { ended } : {}) }, locked);
     }
-    notes.kickRequested(info, reason, attachmentId);
-    this.#log.info({ session: info.id, by: caller.name, reason, attachment: attachmentId }, "kick requested");
-    const result = await session.kick(whom, { name: caller.name }, reason);
-    this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
-    notes.kickAnswered(info, result.outcome);
+    const about = info ?? { id: sessionId as SessionId, target: "" };
+    notes.kickRequested(about, reason, attachmentId);
+    const log = { session: sessionId, by: caller.name };
+    this.#log.info({ ...log, reason, attachment: attachmentId }, "kick requested");
+    const kicked = found.kind === "live" ? found.session : found;
+    const result = await kicked.kick(whom, { name: caller.name }, reason, orderId);
+    this.#log.info({ ...log, outcome: result.outcome }, "kick answered");
+    notes.kickAnswered(about, result.outcome);
     return took(result, locked);
   }
 
-  #lock(actor: Actor, lock: NewLock): LockChange {
+  #refuseUnless(caller: Caller, info: SessionInfo, whom: AttachmentId | "everyone", notes: SessionNotes): void {
+    const resource = resourceOf(info);
+    if (!this.#rights.may(caller, "see", resource)) throw noSuchSession();
+    const refuse = (message: string) => {
+      notes.kickRefused(info);
+      throw new BartizanFault("forbidden", message, "Ask an admin.");
+    };
+    if (!this.#rights.may(caller, "kick", resource)) refuse("You may see this session, but not end it.");
+    if (whom === "everyone" || this.#rights.may(caller, "dismiss", resource) || info.state === "ended") return;
+    const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
+    // One that is not known yet may be somebody else's.
+    if (whose === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    if (whose !== caller.name) refuse("You may not take others off a session, only end your own.");
+  }
+
+  #lock(
+    caller: Caller,
+    actor: Actor,
+    info: SessionInfo,
+    { wish, reason }: { readonly wish: KickLock; readonly reason: string },
+  ): LockChange {
+    const scope = scopeOf(wish, info);
+    if (!this.#rights.may(caller, "lock", scope.target === "" ? {} : resourceOf(info)))
+      throw new BartizanFault("forbidden", "You may end this session, but not lock it.", "Ask an admin.");
+    const untilMs = untilFromWire(wish.until, this.#clock.wallMs());
+    const lock: NewLock = { ...scope, id: newLockId(), reason, by: caller.name, untilMs };
     // As a kick, it is never held up: what cannot be noted now is counted.
     this.#audit.note(lockSet(actor, lock));
     return this.#locks.set(lock);

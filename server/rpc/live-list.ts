@@ -3,19 +3,18 @@ import { create } from "@bufbuild/protobuf";
 import { type WatchSessionsResponse, WatchSessionsResponseSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
 import type { SessionId, SessionInfo } from "../events.ts";
-import type { Registry } from "../session/registry.ts";
+import type { LiveList } from "../session/sessions.ts";
 import type { Call } from "./guard.ts";
 import type { Watching } from "./watching.ts";
 
 export interface LiveListNeeds {
-  readonly registry: Registry;
   readonly rights: Rights;
   readonly watching: Watching;
 }
 
 /** What a person would see of a change: for who must not notice the rest. Output moves its count once a second. */
-function gist({ state, size, attachments, outputBytes }: SessionInfo): string {
-  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes]);
+function gist({ state, size, attachments, outputBytes, unreachable }: SessionInfo): string {
+  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes, unreachable]);
 }
 
 /** News of more sessions than this are not kept for one reader. */
@@ -23,7 +22,8 @@ const maxNews = 1000;
 
 /** The newest news of each session; a slow reader misses steps in between, never the last one. */
 export async function* liveList(
-  { registry, rights, watching }: LiveListNeeds,
+  list: LiveList,
+  { rights, watching }: LiveListNeeds,
   call: Call,
   signal: AbortSignal,
 ): AsyncGenerator<WatchSessionsResponse> {
@@ -45,7 +45,7 @@ export async function* liveList(
     stale = true;
     rouse();
   });
-  using _subscription = registry.onChange((whole) => {
+  using _subscription = list.onChange((whole) => {
     if (!visible(whole)) return;
     const sight = watching.sightOf(call.caller, resourceOf(whole));
     const info = sight.info(whole);
@@ -65,7 +65,7 @@ export async function* liveList(
     signal.throwIfAborted();
     if (stale) {
       stale = false;
-      const seen = registry
+      const seen = list
         .list()
         .filter(visible)
         .map((info) => watching.seen(call.caller, info));

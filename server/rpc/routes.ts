@@ -7,9 +7,8 @@ import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/re
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
-import type { Links } from "../access/links.ts";
 import type { LockStore } from "../access/locks.ts";
-import type { PageTokens } from "../access/page-tokens.ts";
+import type { LoginMeter } from "../access/login-meter.ts";
 import type { Rights } from "../access/rights.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { AuditLog } from "../audit/open-audit.ts";
@@ -17,8 +16,9 @@ import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Target } from "../target/target.ts";
-import { createAccessService } from "./access-service.ts";
+import { createAccessService, type GroupWord, type PageDoor } from "./access-service.ts";
 import { type AuditServiceNeeds, createAuditService } from "./audit-service.ts";
 import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
@@ -35,6 +35,8 @@ import { createWatching, type Visible } from "./watching.ts";
 
 export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
+  /** Those of this node and of all that it is joined to. */
+  readonly sessions: Sessions;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
   readonly audit: AuditLog;
@@ -50,8 +52,10 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly banner: () => string | undefined;
   readonly changes: AccessChanges;
   readonly signIns: SignInNotes;
-  readonly links: Links;
-  readonly pageTokens: PageTokens;
+  readonly door: PageDoor;
+  readonly linkMeter: LoginMeter;
+  /** What joins this node to others. */
+  readonly group: () => GroupWord;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;

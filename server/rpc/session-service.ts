@@ -15,7 +15,7 @@ import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
 import { printable } from "../flow/printable.ts";
-import { noSuchSession } from "./errors.ts";
+import { liveSession, noSuchSession } from "./errors.ts";
 import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { liveList } from "./live-list.ts";
@@ -49,10 +49,10 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks, rights, watching, audit } = needs;
-  const freezable = (caller: Caller, id: string) => {
-    const session = registry.find(id);
-    if (session === undefined || !maySee(caller, session.info)) throw noSuchSession();
+  const { sessions, kicks, rights, watching, audit } = needs;
+  const freezable = async (caller: Caller, id: string) => {
+    const session = await liveSession(sessions, id);
+    if (!maySee(caller, session.info)) throw noSuchSession();
     if (!rights.may(caller, "freeze", resourceOf(session.info)))
       throw new BartizanFault("forbidden", "You may see this session, but not stop its input.", "Ask an admin.");
     return session;
@@ -64,13 +64,13 @@ export function createSessionService(
     async *watch(request, context) {
       const call = callOf(context);
       const { caller } = call;
-      const session = registry.find(request.sessionId);
-      const resource = session && resourceOf(session.info);
-      const mayWatch = (who: Caller) => resource !== undefined && rights.may(who, "watch", resource);
-      if (session === undefined || resource === undefined || !mayWatch(caller)) throw noSuchSession();
-      call.ask((who) => {
-        if (!mayWatch(who)) throw noSuchSession();
-      });
+      const session = await liveSession(sessions, request.sessionId);
+      const resource = resourceOf(session.info);
+      const check = (who: Caller) => {
+        if (!rights.may(who, "watch", resource)) throw noSuchSession();
+      };
+      check(caller);
+      call.ask(check);
       const from = positionFromWire(request.from);
       const hidden = watching.hides(caller);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);
@@ -89,7 +89,7 @@ export function createSessionService(
 
     async freeze(request, context) {
       const caller = callerOfCall(context);
-      const session = freezable(caller, request.sessionId);
+      const session = await freezable(caller, request.sessionId);
       const reason = printable(reasonFromWire(request.reason));
       const { id, target } = session.info;
       audit.note({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
@@ -99,7 +99,7 @@ export function createSessionService(
 
     async unfreeze(request, context) {
       const caller = callerOfCall(context);
-      const session = freezable(caller, request.sessionId);
+      const session = await freezable(caller, request.sessionId);
       const { id, target } = session.info;
       audit.write({ event: "session-thawed", actor: actorOfCall(context), session: id, target });
       await session.unfreeze({ name: caller.name });
@@ -113,20 +113,23 @@ export function createSessionService(
         outcome: wireOutcome[result.outcome],
         tookMs,
         watchersTold: watching.sightOf(caller, resource).whole ? result.watchersTold : 0,
+        orderLeft: result.orderLeft ?? false,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
         ...(locked === undefined ? {} : { lock: lockToWire(locked.lock), lockNotEverywhere: !locked.everywhere }),
       });
     },
 
-    listSessions(request, context) {
+    async listSessions(request, context) {
       const caller = callerOfCall(context);
-      const ended = request.includeEnded ? registry.listEnded() : [];
-      const seen = [...registry.list(), ...ended].filter((info) => maySee(caller, info));
+      const live = await sessions.list();
+      const ended = request.includeEnded ? sessions.listEnded() : [];
+      const seen = [...live, ...ended].filter((info) => maySee(caller, info));
       return { sessions: seen.map((info) => watching.shown(caller, info)) };
     },
 
     async *watchSessions(_request, context) {
-      yield* liveList(needs, callOf(context), context.signal);
+      await using list = await sessions.follow(context.signal);
+      yield* liveList(list, needs, callOf(context), context.signal);
     },
   };
 }

@@ -16,9 +16,10 @@ import type { Principal } from "../events.ts";
 import { linked } from "../flow/life.ts";
 import type { Attachment, AttachOptions } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { Target } from "../target/target.ts";
 import { checkLocks, checkOpen, type EntryNeeds, noSuchTarget } from "./entry.ts";
-import { noSuchSession } from "./errors.ts";
+import { liveSession, noSuchSession } from "./errors.ts";
 import { actorOfCall, type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
 import { createSessionNotes, type SessionNotes } from "./session-notes.ts";
@@ -30,6 +31,7 @@ const maxInputBytes = 64 * 1024;
 
 export interface ShellNeeds extends EntryNeeds {
   readonly registry: Registry;
+  readonly sessions: Sessions;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
   readonly audit: Audit;
@@ -112,19 +114,19 @@ async function openOrFind(
   needs: ShellNeeds,
   notes: SessionNotes,
 ): Promise<Attachment> {
-  const { registry, findTarget, rights, locks } = needs;
+  const { registry, sessions, findTarget, rights, locks } = needs;
   const { caller } = call;
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
   if (start.shell.case === "reattach") {
-    const session = registry.find(start.shell.value.sessionId);
-    const resource = session && resourceOf(session.info);
-    const may = (who: Caller) => resource !== undefined && rights.may(who, "reattach", resource);
-    if (session === undefined || !may(caller)) throw noSuchSession();
+    const session = await liveSession(sessions, start.shell.value.sessionId);
+    const resource = resourceOf(session.info);
+    const check = (who: Caller) => {
+      if (!rights.may(who, "reattach", resource)) throw noSuchSession();
+    };
+    check(caller);
     checkLocks(locks, caller, session.info.target);
-    call.ask((who) => {
-      if (!may(who)) throw noSuchSession();
-    });
+    call.ask(check);
     const from = positionFromWire(start.shell.value.from);
     const attachment = await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
     notes.attached(attachment.info, attachment.self.id, true);

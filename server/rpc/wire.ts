@@ -133,12 +133,13 @@ function toTheSecond(ms: number): Timestamp {
   return timestampFromMs(Math.floor(ms / 1000) * 1000);
 }
 
-function attachedToWire(attached: Attached): AttachmentMessage {
+export function attachedToWire(attached: Attached): AttachmentMessage {
   return create(AttachmentSchema, {
     id: attached.id,
     principal: { name: attached.who.name },
     role: attached.role === "operator" ? WireRole.OPERATOR : WireRole.WATCHER,
     since: timestampFromMs(attached.sinceMs),
+    hidden: attached.hidden ?? false,
   });
 }
 

@@ -1,8 +1,22 @@
 /** The attachments of a session and who has the keyboard; everything published reaches every viewer, and nobody waits. */
 import { randomBytes } from "node:crypto";
 import { BartizanFault } from "../errors.ts";
-import type { Attached, AttachmentId, EndCause, KeyFrame, Principal, Role, SessionEvent, TermSize } from "../events.ts";
+import type {
+  Attached,
+  AttachmentId,
+  CommandWord,
+  EndCause,
+  FreezeWord,
+  KeyFrame,
+  Notice,
+  Principal,
+  Role,
+  SessionEvent,
+  TermSize,
+} from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
+import type { Ear, SeatElsewhere } from "./ear.ts";
+import type { Told } from "./told.ts";
 import { Viewer } from "./viewer.ts";
 
 /** The operator's terminal may lack this much before the target has to wait ... */
@@ -25,12 +39,6 @@ export interface Seat {
   readonly ping: { waits: boolean; answeredAtMs: number };
 }
 
-/** Whether one viewer's stream took the last word. */
-export interface Told {
-  readonly role: Role;
-  readonly told: Promise<boolean>;
-}
-
 export interface DeskNeeds {
   readonly clock: Clock;
   /** Milliseconds since the session was opened. */
@@ -45,10 +53,12 @@ export interface DeskNeeds {
   readonly announce: (kind: "joined" | "left", who: Attached) => void;
 }
 
-/** At most one seat has the keyboard. Seats are in order of arrival. */
+/** At most one seat has the keyboard. Seats are in order of arrival, those elsewhere behind those here. */
 export class Desk {
   readonly #needs: DeskNeeds;
   readonly #seats = new Map<AttachmentId, Seat>();
+  readonly #elsewhere = new Map<AttachmentId, SeatElsewhere>();
+  readonly #ears = new Set<Ear>();
   #keyboard: Seat | undefined;
   #publishedOffset = 0;
   #ready: { promise: Promise<void>; resolve: () => void } | undefined;
@@ -59,7 +69,7 @@ export class Desk {
   }
 
   get attached(): Attached[] {
-    return Array.from(this.#seats.values(), (seat) => seat.attached);
+    return [...this.#seats.values(), ...this.#elsewhere.values()].map(({ attached }) => attached);
   }
 
   get operator(): Seat | undefined {
@@ -70,8 +80,31 @@ export class Desk {
     return this.#keyboard === seat && !this.#ended;
   }
 
-  find(id: AttachmentId): Seat | undefined {
-    return this.#seats.get(id);
+  /** Everything published from now on; it has no seat, and nobody sees it. */
+  hear(ear: Ear): Disposable {
+    this.#ears.add(ear);
+    return { [Symbol.dispose]: () => void this.#ears.delete(ear) };
+  }
+
+  /** Somebody watches elsewhere; disposing gives his seat back. */
+  sitElsewhere(seat: SeatElsewhere): Disposable {
+    const { attached } = seat;
+    if (!this.#ended) {
+      this.#elsewhere.set(attached.id, seat);
+      this.#needs.announce("joined", attached);
+      this.#needs.onChange();
+    }
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#elsewhere.get(attached.id) === seat) this.#leaveElsewhere(attached);
+      },
+    };
+  }
+
+  #leaveElsewhere(attached: Attached): void {
+    this.#elsewhere.delete(attached.id);
+    if (!this.#ended) this.#needs.announce("left", attached);
+    this.#needs.onChange();
   }
 
   /** A new seat; an operator's takes the keyboard, and the stream that had it ends "taken-over". */
@@ -111,10 +144,18 @@ export class Desk {
     this.#needs.onChange();
   }
 
-  /** Takes one attachment off the session; its view ends with the cause. Resolves with whether it was told. */
-  dismiss(seat: Seat, cause: EndCause): Promise<boolean> {
+  /** Takes one attachment off the session; its view ends with the cause. undefined: there is no such attachment. */
+  dismiss(id: AttachmentId, cause: EndCause): Told | undefined {
+    const far = this.#elsewhere.get(id);
+    if (far !== undefined) {
+      const told = far.dismiss(id, { offset: this.#publishedOffset, atMs: this.#needs.atMs(), cause });
+      this.#leaveElsewhere(far.attached);
+      return told.then(Number, () => 0);
+    }
+    const seat = this.#seats.get(id);
+    if (seat === undefined) return undefined;
     this.#dismiss(seat, cause);
-    return seat.viewer.told();
+    return watchersTold(seat);
   }
 
   /** Never waits. */
@@ -126,16 +167,19 @@ export class Desk {
       if (event.kind === "joined" && event.who.id === seat.attached.id) continue;
       seat.viewer.push(event);
     }
+    if (event.kind !== "ended") for (const ear of this.#ears) ear.event(event);
   }
 
   /** A word to everybody, outside the order of events. */
-  tell(item: Parameters<Viewer["push"]>[0]): void {
+  tell(item: Notice | FreezeWord): void {
     for (const seat of this.#seats.values()) seat.viewer.push(item);
+    for (const ear of this.#ears) ear.word(item);
   }
 
   /** As `tell`, to those who only see. */
-  tellWatchers(item: Parameters<Viewer["push"]>[0]): void {
+  tellWatchers(item: CommandWord): void {
     for (const seat of this.#seats.values()) if (seat.attached.role === "watcher") seat.viewer.push(item);
+    for (const ear of this.#ears) ear.word(item);
   }
 
   /**
@@ -151,8 +195,9 @@ export class Desk {
     for (const seat of this.#seats.values()) {
       if (ahead) seat.viewer.cut(event);
       else seat.viewer.push(event);
-      told.push({ role: seat.attached.role, told: seat.viewer.told() });
+      told.push(watchersTold(seat));
     }
+    for (const ear of this.#ears) told.push(...ear.ended(event, ahead));
     return told;
   }
 
@@ -209,4 +254,8 @@ export class Desk {
     this.#ready?.resolve();
     this.#ready = undefined;
   }
+}
+
+function watchersTold({ attached, viewer }: Seat): Told {
+  return viewer.told().then((told) => (told && attached.role === "watcher" ? 1 : 0));
 }

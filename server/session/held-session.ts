@@ -7,7 +7,6 @@ import type {
   ClosedReason,
   CommandSeen,
   EndCause,
-  FreezeWord,
   Frozen,
   Notice,
   Principal,
@@ -16,13 +15,12 @@ import type {
   SessionId,
   SessionInfo,
   TermSize,
-  View,
 } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { RecordedSession, Recorder } from "../recording/recording.ts";
 import type { PtyChannel } from "../target/target.ts";
-import { answerPing } from "./answer-ping.ts";
-import { Desk, type Seat, type Told } from "./desk.ts";
+import { Desk, type Seat } from "./desk.ts";
+import type { Ear, Overhearing, SeatElsewhere } from "./ear.ts";
 import { EndOrder } from "./hold.ts";
 import { freezeText, InputGate } from "./input-gate.ts";
 import { InputLane } from "./input-lane.ts";
@@ -31,7 +29,8 @@ import { type Recorded, RecordedOrder } from "./recorded-order.ts";
 import { Ring } from "./ring.ts";
 import type { Screen } from "./screen.ts";
 import { createSeatKeyboard } from "./seat-keyboard.ts";
-import { countTold } from "./told.ts";
+import { answerPing, viewOf } from "./seat-view.ts";
+import { countTold, type Told } from "./told.ts";
 
 /** Told at once, unlike all else: what waits for the disk is what it is about. */
 const stalls = "The disk of the recordings is slow: output waits until it is recorded.";
@@ -89,7 +88,14 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#openedAtMs = needs.clock.wallMs();
     this.#activeAtMs = this.#openedAtMs;
     this.#openedMonotonicMs = needs.clock.monotonicMs();
-    this.gate = new InputGate({ ...needs, tell: (word) => this.#tellFreeze(word) });
+    this.gate = new InputGate({
+      ...needs,
+      tell: (word) => {
+        // Recorded as words, told as what it is.
+        this.#recorder?.append({ kind: "notice", about: "info", text: freezeText(word), atMs: this.#atMs() });
+        this.#desk.tell(word);
+      },
+    });
     this.#order = new RecordedOrder({
       clock: needs.clock,
       recorder: () => this.#recorder,
@@ -128,10 +134,6 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** Ends the session; `hold` takes it from there. */
   get stop(): AbortSignal {
     return this.#stop.signal;
-  }
-
-  get ageMs(): number {
-    return this.#atMs();
   }
 
   /** Resolves when the channel to the target is closed and the session is over. */
@@ -224,8 +226,8 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   /** Ends the session for a reason of the bastion's own. */
   close(why: ClosedReason, detail?: string): void {
-    if (this.#sealing) return;
-    this.#end({ kind: "closed", why, ...(detail === undefined ? {} : { detail }) }, why === "operator");
+    const cause: EndCause = { kind: "closed", why, ...(detail === undefined ? {} : { detail }) };
+    if (!this.#sealing) this.#end(cause, why === "operator");
   }
 
   /** A command was typed, or more is known of one: told to those who watch. */
@@ -236,12 +238,6 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** A word to everybody attached. */
   tell(notice: Notice): void {
     void this.#record({ ...notice, atMs: this.#atMs() });
-  }
-
-  /** Recorded as words, told as what it is. */
-  #tellFreeze(word: FreezeWord): void {
-    this.#recorder?.append({ kind: "notice", about: "info", text: freezeText(word), atMs: this.#atMs() });
-    this.#desk.tell(word);
   }
 
   async attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment> {
@@ -263,11 +259,30 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       info: this.info,
       start: { epoch: this.#needs.epoch, offset: resumed ? from.offset : this.#offset },
       resumed,
-      view: this.#view(seat, signal, leave),
+      view: viewOf(seat, (isKeyFrame) => this.#desk.taken(seat, isKeyFrame), signal, leave),
       keyboard: role === "operator" ? this.#keyboardOf(seat) : undefined,
       acknowledge: (offset) => this.#desk.acknowledge(seat, offset),
-      ping: (id) => answerPing(seat, id, this.#needs.clock, () => this.#pty?.latencyMs?.()),
+      ping: (id) => answerPing(seat, id, this.#needs.clock.monotonicMs(), this.#pty),
     };
+  }
+
+  /** Tells `ear` everything from now on, without a seat: the session is not slowed by it, and does not show it. */
+  overhear(ear: Ear): Overhearing {
+    const hearing = this.#desk.hear(ear);
+    const offset = () => this.#offset;
+    return {
+      get offset() {
+        return offset();
+      },
+      keyFrame: () => this.#needs.screen.keyFrame(),
+      since: (from) => this.#ring.since(from),
+      [Symbol.dispose]: () => hearing[Symbol.dispose](),
+    };
+  }
+
+  /** Somebody watches through another node: announced, recorded and listed as those here. Disposing: he left. */
+  sitElsewhere(seat: SeatElsewhere): Disposable {
+    return this.#desk.sitElsewhere(seat);
   }
 
   async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
@@ -291,31 +306,13 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
-    const seat = this.#desk.find(id);
-    if (seat === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
-    const watchersTold = await countTold(this.#needs.clock, [
-      { role: seat.attached.role, told: this.#desk.dismiss(seat, cause) },
-    ]);
-    return { outcome: "ended", watchersTold };
+    const told = this.#desk.dismiss(id, cause);
+    if (told === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [told]) };
   }
 
   #endedPart(): Pick<KickResult, "ended"> {
     return this.#ended === undefined ? {} : { ended: this.#ended };
-  }
-
-  async *#view(seat: Seat, signal: AbortSignal, leave: () => void): View {
-    try {
-      for (;;) {
-        const item = await seat.viewer.take();
-        if (item === undefined) return;
-        if (item.kind === "pong") seat.ping.waits = false;
-        yield item;
-        if (item.kind === "output" || item.kind === "key-frame") this.#desk.taken(seat, item.kind === "key-frame");
-      }
-    } finally {
-      signal.removeEventListener("abort", leave);
-      leave();
-    }
   }
 
   #keyboardOf(seat: Seat): Keyboard {

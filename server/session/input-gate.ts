@@ -13,11 +13,18 @@ export interface InputGateNeeds {
 export class InputGate {
   readonly #needs: InputGateNeeds;
   #frozen: Frozen | undefined;
+  readonly #openedAtMs: number;
   #passedAtMs: number;
 
   constructor(needs: InputGateNeeds) {
     this.#needs = needs;
-    this.#passedAtMs = needs.clock.monotonicMs();
+    this.#openedAtMs = needs.clock.monotonicMs();
+    this.#passedAtMs = this.#openedAtMs;
+  }
+
+  /** Since the session began. */
+  get ageMs(): number {
+    return this.#needs.clock.monotonicMs() - this.#openedAtMs;
   }
 
   get frozen(): Frozen | undefined {

@@ -31,7 +31,7 @@ export function openLimitWatch({ live, limitsOf, audit, clock }: LimitWatchNeeds
       if (state === "ended") continue;
       const limits = limitsOf(operator.name, target);
       const idleLeftMs = limits.idleMs - session.gate.idleMs;
-      const lastLeftMs = limits.longestMs - session.ageMs;
+      const lastLeftMs = limits.longestMs - session.gate.ageMs;
       const why = idleLeftMs < lastLeftMs ? "idle" : "too-long";
       const leftMs = Math.min(idleLeftMs, lastLeftMs);
       if (leftMs <= 0) {

@@ -50,6 +50,8 @@ export interface KickResult {
   /** Watchers whose stream took the last word. */
   readonly watchersTold: number;
   readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };
+  /** Only with "unreachable": the order waits where the holder finds it by itself; else only this node keeps it. */
+  readonly orderLeft?: boolean;
 }
 
 /** How an attachment wishes to be served. */
@@ -68,10 +70,10 @@ export interface LiveSession {
   /** Aborting `signal` detaches. An operator takes the keyboard over from his former stream. */
   attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment>;
   /**
-   * Answers only with what is known: a silence is "unreachable", never "ended". Repeating it is harmless. Throws
-   * `not-found` for an attachment that is not here.
+   * Answers only with what is known: a silence is "unreachable", never "ended". Repeating it is harmless, and with the same
+   * `orderId` no second order. Throws `not-found` for an attachment that is not there.
    */
-  kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult>;
+  kick(whom: AttachmentId | "everyone", by: Principal, reason: string, orderId: string): Promise<KickResult>;
   /** Stops input. Resolves with who stopped it, and why: whoever did first. Rejects with `not-found` when it has ended. */
   freeze(by: Principal, reason: string): Promise<Frozen>;
   /** Gives it back; harmless when nothing was stopped. */

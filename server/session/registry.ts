@@ -10,7 +10,6 @@ import type { Recorders } from "../recording/recording.ts";
 import type { Ask, Dial, Target } from "../target/target.ts";
 import { HeldSession } from "./held-session.ts";
 import { hold } from "./hold.ts";
-import type { LiveSession } from "./live-session.ts";
 import type { Screen } from "./screen.ts";
 
 const endedKept = 200;
@@ -19,6 +18,8 @@ const activityMs = 1000;
 
 export interface RegistryNeeds {
   readonly node: string;
+  /** Session ids begin with it; by default the node's name. In a group it names this run of the node. */
+  readonly idPrefix?: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly dial: Dial;
@@ -94,7 +95,7 @@ export class Registry implements AsyncDisposable {
   }
 
   /** A live session, or undefined. */
-  find(id: string): LiveSession | undefined {
+  find(id: string): HeldSession | undefined {
     return this.#live.get(id as SessionId);
   }
 
@@ -138,11 +139,6 @@ export class Registry implements AsyncDisposable {
     return this.#live.values();
   }
 
-  /** Ends each live session that fits, for a reason of the bastion's own. */
-  closeAll(fits: (info: SessionInfo) => boolean, why: ClosedReason): void {
-    for (const session of [...this.#live.values()]) if (fits(session.info)) session.close(why);
-  }
-
   /** Opens nothing more, tells everybody, waits until all sessions have ended or the signal aborts. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
@@ -151,6 +147,11 @@ export class Registry implements AsyncDisposable {
     const text = "This node is stopping: end your work here soon.";
     for (const session of this.#live.values()) session.tell({ kind: "notice", about: "draining", text });
     while (this.#tasks.size > 0 && !signal.aborted) await orAborted(Promise.race(this.#tasks), signal).catch(() => {});
+  }
+
+  /** Ends every live session that fits, for a reason of the bastion's own; `detail` is a line for people. */
+  closeAll(why: ClosedReason, detail?: string, fits: (info: SessionInfo) => boolean = () => true): void {
+    for (const session of [...this.#live.values()]) if (fits(session.info)) session.close(why, detail);
   }
 
   /** Ends what still lives, and waits for it: at most 4 s a session, all at once. */
@@ -199,8 +200,8 @@ export class Registry implements AsyncDisposable {
   }
 
   #create({ target, who, size }: OpenRequest): HeldSession {
-    const { node, clock, graceMs, recorders } = this.#needs;
-    const id = `${node}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
+    const { node, idPrefix = node, clock, graceMs, recorders } = this.#needs;
+    const id = `${idPrefix}-${randomBytes(9).toString("base64url").replace(/[-_]/g, "0")}` as SessionId;
     const seen = (command: CommandSeen) => session.seen(command);
     const openedAtMs = clock.wallMs();
     const recordingId = () => session.info.recordingId;

@@ -22,8 +22,11 @@ export class Ring {
   #lastMs = 0;
   #marks: ResizeMark[] = [];
 
-  constructor(capacityBytes = 256 * 1024) {
+  /** `offset`: of the first byte that will come. */
+  constructor(capacityBytes = 256 * 1024, offset = 0) {
     this.#capacityBytes = capacityBytes;
+    this.#start = offset;
+    this.#end = offset;
   }
 
   /** Copies the bytes of an output event; notes a resize; ignores the rest. */

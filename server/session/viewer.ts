@@ -24,7 +24,7 @@ const frameGapMs = 100;
 type Last = SessionEvent & { kind: "ended" };
 type Output = SessionEvent & { kind: "output" };
 
-/** Somebody came or left, a notice, a credit: the newest of them matter most. */
+/** Somebody came or left, a notice, a credit, how far a holder is heard: the newest of them matter most. */
 function isWord({ kind }: ViewItem): boolean {
   return (
     kind === "joined" ||
@@ -32,7 +32,8 @@ function isWord({ kind }: ViewItem): boolean {
     kind === "notice" ||
     kind === "input-taken" ||
     kind === "command" ||
-    kind === "freeze"
+    kind === "freeze" ||
+    kind === "reach"
   );
 }
 
@@ -43,6 +44,8 @@ export interface ViewerOptions {
   readonly keyFrame: () => Promise<KeyFrame>;
   /** True while output pauses only because the session itself holds it up. */
   readonly heldUp?: () => boolean;
+  /** Output that follows other output closer than this is held back to be merged. Default 8. */
+  readonly mergeMs?: number;
 }
 
 /** Pushing never waits; taking waits for something to take. One reader. */
@@ -123,6 +126,7 @@ export class Viewer {
     this.#bytes = 0;
     this.#items = this.#items.filter((item) => item.kind !== "output" && item.kind !== "resize");
     this.#lagging = true;
+    this.#notify();
   }
 
   /** As `skip`, and again and again until output pauses for 50 ms, or for 10 s at most: key frames alone till then. */
@@ -131,7 +135,6 @@ export class Viewer {
     this.#settledAtMs = nowMs + settleMs;
     this.#settleLimitMs = nowMs + settleWithinMs;
     this.skip();
-    this.#notify();
   }
 
   /** Asks for a key frame of this very point; it is the next item, and what is pushed from now on follows it. */
@@ -219,7 +222,7 @@ export class Viewer {
     const first = this.#items[0];
     if (first?.kind !== "output" || this.#bytes >= mergeBytes || this.#last !== undefined) return 0;
     const now = this.#options.clock.monotonicMs();
-    return now < this.#promptUntilMs ? 0 : this.#tookAtMs + mergeMs - now;
+    return now < this.#promptUntilMs ? 0 : this.#tookAtMs + (this.#options.mergeMs ?? mergeMs) - now;
   }
 
   #shift(): ViewItem | undefined {
@@ -275,7 +278,7 @@ export class Viewer {
       this.#items = [];
       return undefined;
     }
-    const skippedBytes = this.#skippedBytes;
+    const skippedBytes = Math.max(0, frame.offset - this.sentOffset);
     this.#skippedBytes = 0;
     this.#frameAtMs = this.#options.clock.monotonicMs();
     this.sentOffset = frame.offset;

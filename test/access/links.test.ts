@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { faultOf } from "../../proto/client/index.ts";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { Links } from "../../server/access/links.ts";
-import { PageTokens } from "../../server/access/page-tokens.ts";
+import { MemoryPageTokens } from "../../server/access/page-tokens.ts";
 import type { Caller } from "../../server/access/policy.ts";
 import { createHeldClock } from "../support/held-clock.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
@@ -76,7 +76,7 @@ describe("a page's token", () => {
 
   it("ends twelve hours after it was made, however much it is used", () => {
     const clock = createHeldClock();
-    const tokens = new PageTokens(clock, rolesOf);
+    const tokens = new MemoryPageTokens(clock, rolesOf);
     const { token } = tokens.issue(alice);
     for (let hour = 0; hour < 11; hour += 1) {
       clock.pass(hourMs);
@@ -88,7 +88,7 @@ describe("a page's token", () => {
 
   it("ends two hours after its last use, and an open stream is use", () => {
     const clock = createHeldClock();
-    const tokens = new PageTokens(clock, rolesOf);
+    const tokens = new MemoryPageTokens(clock, rolesOf);
     const [idle, used] = [tokens.issue(alice), tokens.issue(alice)];
     const stream = new AbortController();
     expect(tokens.credentialOf(used.token, stream.signal)).toBeDefined();
@@ -102,7 +102,7 @@ describe("a page's token", () => {
   });
 
   it("is the longest unused to go when very many are out", () => {
-    const tokens = new PageTokens(createHeldClock(), rolesOf);
+    const tokens = new MemoryPageTokens(createHeldClock(), rolesOf);
     const first = tokens.issue(alice).token;
     const second = tokens.issue(alice).token;
     for (let count = 2; count < 1000; count += 1) tokens.issue(alice);

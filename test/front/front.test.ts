@@ -88,8 +88,11 @@ describe("the front", () => {
   });
 
   it("answers health and readiness to anybody, and nothing else", async () => {
-    expect(await (await fetch(`${bastion.url}/healthz`)).text()).toBe("ok\n");
-    expect((await fetch(`${bastion.url}/readyz`)).status).toBe(200);
+    const health = await fetch(`${bastion.url}/healthz`);
+    expect(health.headers.get("content-type")).toMatch(/^application\/json/);
+    expect(await health.json()).toEqual({ status: "ok", bus: "none" });
+    const ready = await fetch(`${bastion.url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: "ready", bus: "none" }]);
     expect((await fetch(`${bastion.url}/metrics`)).status).toBe(404);
     expect((await fetch(`${bastion.url}/__proto__`)).status).toBe(404);
   });

@@ -22,7 +22,15 @@ function watchedBy(again: () => Caller | undefined) {
   const log = createLog("silent");
   const audit = { note() {} };
   const guard = createGuard({
-    ...{ rights, changes, clock, log, audit, signIns: createSignInNotes(audit, clock) },
+    ...{
+      rights,
+      changes,
+      clock,
+      log,
+      audit,
+      linkMeter: { tokenRefused() {} },
+      signIns: createSignInNotes(audit, clock),
+    },
     credentialOf: () => ({ caller: carol, again }),
   });
   const client = new AbortController();

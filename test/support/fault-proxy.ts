@@ -10,8 +10,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly returnedBytes: number;
   /** Connections whose near side is still there. */
   readonly open: number;
-  /** From now on forwards nothing either way and passes no end on: a half-open connection. */
-  freeze(): void;
+  /** From now on forwards nothing, either way or one way, and passes no end on: a half-open connection. */
+  freeze(way?: "both" | "there" | "back"): void;
   /** Resets the near side of every connection. */
   reset(): void;
   /** Sends a byte to the near sides: one that is really closed, and not only ended, answers with a reset. */
@@ -30,12 +30,13 @@ export interface FaultProxyOptions {
 export async function openFaultProxy(toPort: number, options: FaultProxyOptions = {}): Promise<FaultProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let frozen = false;
+  let still: "there" | "back" | undefined;
   let taken = 0;
   let returnedBytes = 0;
-  const pump = (from: Socket, to: Socket) => {
+  const pump = (from: Socket, to: Socket, way: "there" | "back") => {
     from.on("error", () => {});
     from.on("data", async (data) => {
-      if (frozen) return;
+      if (frozen || still === way) return;
       from.pause();
       const step = options.chopBytes ?? data.length;
       for (let at = 0; at < data.length && !to.destroyed && !frozen; at += step) {
@@ -53,8 +54,8 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
     const far = connect({ port: toPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     const pair = [near, far] as const;
     pairs.add(pair);
-    pump(near, far);
-    pump(far, near);
+    pump(near, far, "there");
+    pump(far, near, "back");
     far.on("data", (data) => {
       returnedBytes += data.length;
     });
@@ -85,8 +86,9 @@ export async function openFaultProxy(toPort: number, options: FaultProxyOptions 
     get open() {
       return pairs.size;
     },
-    freeze() {
-      frozen = true;
+    freeze(way = "both") {
+      if (way === "both") frozen = true;
+      else still = way;
     },
     reset() {
       for (const [near] of pairs) near.resetAndDestroy();

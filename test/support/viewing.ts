@@ -1,6 +1,6 @@
 /** What a client saw: events of a Shell or Watch gathered, with waits for what a person would see. */
 import type { AttachmentEvent } from "../../proto/client/events.ts";
-import { type Clients, openShell, openWatch, type Shell } from "../../proto/client/index.ts";
+import { type Clients, openShell, openWatch, type Shell, type ShellOptions } from "../../proto/client/index.ts";
 import { until } from "./until.ts";
 
 export type Ended = Extract<AttachmentEvent, { kind: "ended" }>;
@@ -82,6 +82,8 @@ export interface OperateOptions {
   readonly acknowledge?: boolean;
   readonly reconnect?: boolean;
   readonly sessionId?: string;
+  readonly follow?: ShellOptions["follow"];
+  readonly knocks?: number;
   readonly onPrompt?: (prompt: Extract<AttachmentEvent, { kind: "prompt" }>, shell: Shell) => void;
 }
 
@@ -89,7 +91,7 @@ export interface OperateOptions {
 export function operate(clients: Clients, target: string, options: OperateOptions = {}): OperatorViewing {
   const { size = { cols: 80, rows: 24 }, acknowledge = true, reconnect = false, sessionId } = options;
   const shell = openShell(clients.sessions, {
-    ...{ size, reconnect, acks: true },
+    ...{ size, reconnect, acks: true, follow: options.follow, knocks: options.knocks },
     open: sessionId === undefined ? { target } : { sessionId },
   });
   const onEvent = (event: AttachmentEvent) => {

@@ -38,6 +38,8 @@ export const shellEn = {
         ? `The shell itself runs on for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
         : "Paste a new link above, and it is opened by itself.",
     again: "Try again",
+    there: (address: string) => `Open it at ${address}`,
+    thereHint: "There it is on the list of sessions; you may have to sign in with a link.",
     sessions: "Show the sessions",
     close: "Close the tab",
   },

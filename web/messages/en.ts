@@ -116,6 +116,9 @@ export const en = {
     live: (count: number) => s(count, "live session", "live sessions"),
     attached: "Live",
     detached: "Detached",
+    unheard: "Not heard",
+    unheardHint:
+      "The node that holds it gives no sign of life. What is shown is the last that was known; the shell may go on.",
     detachedHint: "Its operator's connection is gone; the shell is kept for a while.",
     endedState: "Ended",
     you: "you",
@@ -159,8 +162,10 @@ export const en = {
       count === 0 ? "Nobody was watching." : `${s(count, "watcher was", "watchers were")} told.`,
     already: "It had ended before your kick.",
     how: (cause: string) => `How: ${cause}`,
-    unreachable: (took: string) =>
-      `Nothing is known: the node that holds the session did not answer within ${took}. The order stands, and is carried out when the node is back.`,
+    unreachable: (took: string) => `Nothing is known: the node that holds the session did not answer within ${took}.`,
+    orderLeft: "The order waits where that node finds it by itself, and is carried out when the node is back.",
+    orderKept:
+      "The server is cut off from the others: it keeps the order, and gives it as soon as it hears of that node.",
     unknown: "The server gave an outcome that this page does not know. Look at the session list.",
     lost: "The answer was lost on the way: the session may or may not have ended. Ask again: the same order counts only once.",
     again: "Ask again",
@@ -173,6 +178,8 @@ export const en = {
     reconnecting: (attempt: number) => `Connection lost; attempt ${attempt} to come back`,
     reconnected: "Connected again; the screen is of this moment.",
     ended: "Ended",
+    stale: "Cut off",
+    staleHint: "This server is cut off from the one that holds the session. What is shown is the last it knew.",
     lag: (words: string) => `${words} behind`,
     lagHint: "How long the newest output took to this page, above the fastest so far",
     skipped: (amount: string) => `skipped ${amount}`,

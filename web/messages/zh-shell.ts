@@ -35,6 +35,8 @@ export const shellZh: Messages["shell"] = {
         ? `终端本身最多还会运行 ${minutes} 分钟。请在上方粘贴新的链接，它会自动恢复。`
         : "请在上方粘贴新的链接，它会自动打开。",
     again: "重试",
+    there: (address) => `在 ${address} 打开`,
+    thereHint: "它在那里的会话列表中；您可能需要用链接登录。",
     sessions: "显示会话",
     close: "关闭标签页",
   },

@@ -30,7 +30,7 @@ import type { ViewingState } from "../viewing.ts";
 
 export function WatchPage({ sessionId }: { sessionId: string }) {
   const words = useWords();
-  const { feed, settings } = usePage();
+  const { feed, who, settings } = usePage();
   // An image says its name; in screen reader mode the lines inside are to be read.
   const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const list = useSyncExternalStore(feed.subscribe, () => feed.state);
@@ -44,7 +44,7 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
   const state = useViewing(box, { sessionId, label: words.watch.screen(operator, target), round, onBell: bell.ring });
   const session = listed ?? state?.session;
   const names = namesOf(session);
-  const back = session === undefined ? undefined : lookBackPath(session);
+  const back = session === undefined ? undefined : lookBackPath(who, session);
   const failed = state?.phase === "failed";
   useEffect(() => {
     document.title = `${words.watch.title(names[0], names[1])} · bartizan`;
@@ -164,6 +164,8 @@ function Said({ state }: { state: ViewingState | undefined }) {
   const words = useWords();
   let text = "";
   if (state?.phase === "reconnecting") text = words.connection.lost;
+  else if (state?.phase === "live" && state.reach !== undefined)
+    text = state.reach === "stale" ? words.watch.staleHint : words.sessions.unheardHint;
   else if (state?.phase === "live" && state.reconnections > 0) text = words.watch.reconnected;
   return <VisuallyHidden role="status">{text}</VisuallyHidden>;
 }

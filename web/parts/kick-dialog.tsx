@@ -213,7 +213,10 @@ function saidOf(
       return { color: "blue", name: "already-ended", lines: [words.kick.already, ...how] };
     }
     case KickOutcome.UNREACHABLE:
-      return { color: "orange", name: "unreachable", lines: [words.kick.unreachable(took)] };
+      return {
+        ...{ color: "orange", name: "unreachable" },
+        lines: [words.kick.unreachable(took), answer.orderLeft ? words.kick.orderLeft : words.kick.orderKept],
+      };
     default:
       return { color: "orange", name: "unknown", lines: [words.kick.unknown] };
   }

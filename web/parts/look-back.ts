@@ -6,9 +6,14 @@ import { activeAtMs } from "./sort-sessions.ts";
 
 const backMs = 10_000;
 
-/** The replay from so long before the newest sign of life; undefined for a session without a recording. */
-export function lookBackPath(session: SessionInfo): string | undefined {
-  if (session.recordingId === "") return undefined;
+/** A recording stays on the node that held the session. */
+export function hasRecordingHere(who: { readonly node: string }, session: SessionInfo): boolean {
+  return session.recordingId !== "" && session.node === who.node;
+}
+
+/** The replay from so long before the newest sign of life; undefined for a session without a recording here. */
+export function lookBackPath(who: { readonly node: string }, session: SessionInfo): string | undefined {
+  if (!hasRecordingHere(who, session)) return undefined;
   const atMs = Math.max(0, activeAtMs(session) - openedAtMs(session) - backMs);
   return `/replay/${encodeURIComponent(session.recordingId)}?at=${Math.floor(atMs)}`;
 }

@@ -6,7 +6,7 @@ import { printable, type SessionInfo, SessionState } from "../../proto/client/in
 import { FreezeButton } from "./freeze-button.tsx";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
-import { lookBackPath } from "./look-back.ts";
+import { hasRecordingHere, lookBackPath } from "./look-back.ts";
 import { usePage } from "./page-context.tsx";
 import { mayKick, mayReopen, mayWatch } from "./rights.ts";
 
@@ -18,10 +18,10 @@ export interface SessionActionsProps {
 
 export function SessionActions({ session, justify = "flex-start", onKick }: SessionActionsProps) {
   const words = useWords();
-  const { openShell } = usePage();
+  const { who, openShell } = usePage();
   const target = printable(session.target, 80);
-  const recorded = session.recordingId !== "";
-  const back = lookBackPath(session);
+  const recorded = hasRecordingHere(who, session);
+  const back = lookBackPath(who, session);
   const replay = `/replay/${encodeURIComponent(session.recordingId)}`;
   if (session.state === SessionState.ENDED) {
     return (

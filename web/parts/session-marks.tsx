@@ -8,6 +8,20 @@ import { causeWords } from "./phrases.ts";
 
 export function StateMark({ session }: { session: SessionInfo }) {
   const words = useWords();
+  if (session.unreachable) {
+    return (
+      <Tooltip
+        label={words.sessions.unheardHint}
+        multiline
+        maw={280}
+        events={{ hover: true, focus: true, touch: true }}
+      >
+        <Badge variant="light" color="orange" tabIndex={0} data-testid="unheard">
+          {words.sessions.unheard}
+        </Badge>
+      </Tooltip>
+    );
+  }
   const { frozen } = session;
   if (frozen !== undefined) {
     const hint = words.locks.freeze.markHint(printable(frozen.by?.name ?? "?", 60), printable(frozen.reason, 300));

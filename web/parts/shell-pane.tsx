@@ -122,9 +122,10 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
   const words = all.shell;
   const lost = tab.state.session !== undefined;
   const { what, todo, original } = useFaultWords(fault);
+  const there = originOf(fault.address);
   return (
     <div className="shell-cover">
-      <Paper withBorder shadow="lg" p="lg" maw={560} role="alert">
+      <Paper withBorder shadow="lg" p="lg" maw={560} role="alert" data-testid="shell-failed" data-fault={fault.word}>
         <Stack gap="sm">
           <Title order={2} size="h4">
             {lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
@@ -136,14 +137,22 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
             </Text>
           )}
           {todo !== "" && <Text c="dimmed">{todo}</Text>}
-          {lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
+          {there === undefined && lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
+          {there !== undefined && <Text c="dimmed">{words.failed.thereHint}</Text>}
           {fault.logId !== "" && (
             <Text c="dimmed" size="sm">
               {all.fault.log(printable(fault.logId, 80))}
             </Text>
           )}
           <Group gap="sm" mt="xs">
-            <Button onClick={() => tab.retry()}>{words.failed.again}</Button>
+            {there !== undefined && (
+              <Button component="a" href={`${there}/sessions`} target="_blank" rel="noopener noreferrer">
+                {words.failed.there(there)}
+              </Button>
+            )}
+            <Button onClick={() => tab.retry()} variant={there === undefined ? "filled" : "default"}>
+              {words.failed.again}
+            </Button>
             {lost && (
               <Button variant="default" onClick={act.onSessions}>
                 {words.failed.sessions}
@@ -157,6 +166,12 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
       </Paper>
     </div>
   );
+}
+
+/** Where the shell is, when that is a place that a browser can go to. */
+function originOf(address: string): string | undefined {
+  const url = URL.parse(address);
+  return url !== null && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
 /** The last screen stays to be read behind it. */

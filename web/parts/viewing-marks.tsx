@@ -10,13 +10,23 @@ import { amountWords, shortTimeWords } from "./phrases.ts";
 
 export function ViewingMarks({ state }: { state: ViewingState }) {
   const words = useWords();
-  const { phase, size, others, operatorHere, frozen, lagMs, skippedBytes, approximate } = state;
+  const { phase, size, others, operatorHere, frozen, lagMs, skippedBytes, approximate, reach } = state;
+  const live = phase === "live" && reach === undefined;
   return (
     <Group gap={8}>
-      {phase === "live" && (
+      {live && (
         <Badge variant="filled" color="red.9" leftSection={<span className="live-dot" />} data-testid="live">
           {words.watch.live}
         </Badge>
+      )}
+      {phase === "live" && reach !== undefined && (
+        <Mark
+          hint={reach === "stale" ? words.watch.staleHint : words.sessions.unheardHint}
+          color="orange"
+          testid="reach"
+        >
+          {reach === "stale" ? words.watch.stale : words.sessions.unheard}
+        </Mark>
       )}
       {phase === "reconnecting" && (
         <Badge variant="light" color="orange">
@@ -28,12 +38,12 @@ export function ViewingMarks({ state }: { state: ViewingState }) {
           {words.watch.ended}
         </Badge>
       )}
-      {phase === "live" && (
+      {live && (
         <Mark hint={words.watch.lagHint} color={lagMs >= 1000 ? "orange" : "gray"} testid="lag">
           {words.watch.lag(shortTimeWords(lagMs))}
         </Mark>
       )}
-      {phase === "live" && !operatorHere && (
+      {live && !operatorHere && (
         <Mark hint={words.watch.awayHint} color="orange" testid="away">
           {words.watch.away}
         </Mark>

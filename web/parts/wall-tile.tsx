@@ -50,7 +50,7 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
             {words.wall.ended}
           </Badge>
         ) : (
-          <Mark state={state} />
+          <Mark state={state} unheard={session.unreachable} />
         )}
       </Group>
       <Box className="stage" w="100%" style={{ aspectRatio: "16 / 10", opacity: still ? 0.5 : 1 }} aria-hidden inert>
@@ -61,7 +61,7 @@ export function WallTile({ session, over }: { session: SessionInfo; over: boolea
 }
 
 /** How the viewing of a running session is: that it failed, or that its watcher was taken off, is not the session's end. */
-function Mark({ state }: { state: ViewingState | undefined }) {
+function Mark({ state, unheard }: { state: ViewingState | undefined; unheard: boolean }) {
   const words = useWords();
   const phase = state?.phase;
   if (phase === "failed" || phase === "ended") {
@@ -78,6 +78,20 @@ function Mark({ state }: { state: ViewingState | undefined }) {
         data-testid="tile-fault"
       >
         {said}
+      </Badge>
+    );
+  }
+  if (unheard || (phase === "live" && state?.reach !== undefined)) {
+    return (
+      <Badge
+        size="sm"
+        variant="light"
+        color="orange"
+        tt="none"
+        title={words.sessions.unheardHint}
+        data-testid="tile-unheard"
+      >
+        {state?.reach === "stale" ? words.watch.stale : words.sessions.unheard}
       </Badge>
     );
   }

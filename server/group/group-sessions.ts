@@ -1,0 +1,124 @@
+/** The sessions of all nodes of a group, as calls see them: those held here at first hand, others as their nodes say. */
+import type { SessionId, SessionInfo } from "../events.ts";
+import { orAborted } from "../flow/life.ts";
+import type { Attachment, LiveSession } from "../session/live-session.ts";
+import type { Registry } from "../session/registry.ts";
+import { type Found, findHeld, type LiveList, type Sessions } from "../session/sessions.ts";
+import { BusDown } from "./bus.ts";
+import type { DeadMarkers } from "./dead-markers.ts";
+import type { Directory } from "./directory.ts";
+import type { Freezes } from "./freezes.ts";
+import { holderOf, type NodeId } from "./names.ts";
+import type { OrderTaker } from "./order-taker.ts";
+import type { Orders } from "./orders.ts";
+import { lostWith, nodeStopped } from "./other-node.ts";
+import { holderUnreachable, RemoteSession, type RemoteSessionNeeds } from "./remote-session.ts";
+import type { Tombstones } from "./tombstones.ts";
+
+export interface GroupSessionsNeeds {
+  readonly self: NodeId;
+  readonly registry: Registry;
+  readonly directory: Directory;
+  readonly tombstones: Tombstones;
+  readonly dead: DeadMarkers;
+  readonly orders: Orders;
+  readonly freezes: Freezes;
+  readonly taker: OrderTaker;
+  /** Watches a session that another node holds. */
+  readonly watch: (
+    info: SessionInfo,
+    holder: NodeId,
+    ...who: Parameters<RemoteSessionNeeds["watch"]>
+  ) => Promise<Attachment>;
+}
+
+export function createGroupSessions({
+  self,
+  registry,
+  directory,
+  tombstones,
+  dead,
+  orders,
+  freezes,
+  taker,
+  watch,
+}: GroupSessionsNeeds): Sessions {
+  const remote = (info: SessionInfo, holder: NodeId) =>
+    new RemoteSession({
+      ...{ info, holder, orders, freezes, address: directory.addressOf(holder) },
+      isThere: () => directory.isThere(holder).catch(() => false),
+      watch: (...who) => watch(info, holder, ...who),
+    });
+
+  /** Which order ended it, other nodes are to know as well. */
+  const held = (session: LiveSession): LiveSession => ({
+    get info() {
+      return session.info;
+    },
+    attach: (...given) => session.attach(...given),
+    kick: (...order) => taker.kick(session, ...order),
+    freeze: (...given) => session.freeze(...given),
+    unfreeze: (...given) => session.unfreeze(...given),
+  });
+
+  async function find(id: string): Promise<Found> {
+    const here = findHeld(registry, id);
+    const holder = holderOf(id);
+    if (here.kind === "ended") return { ...here, orderId: taker.orderOf(here.info) };
+    if (here.kind === "live") return { kind: "live", session: held(here.session) };
+    if (holder === undefined || holder === self) return here;
+    const session = id as SessionId;
+    const unknown = (cause?: unknown): Found => {
+      const info = directory.find(session);
+      if (info !== undefined) return { kind: "live", session: remote({ ...info, unreachable: true }, holder) };
+      return {
+        kind: "unknown",
+        fault: holderUnreachable(holder, cause),
+        kick: (whom, by, reason, order) => orders.kick({ ...{ session, holder, whom, by, reason }, id: order }),
+      };
+    };
+    try {
+      const asked = await directory.ask(session, holder);
+      if (asked.kind === "there") return { kind: "live", session: remote(asked.info, holder) };
+      const ended = await tombstones.find(session);
+      if (ended !== undefined) return { kind: "ended", ...ended };
+      if (asked.kind === "none") return { kind: "none" };
+      if (asked.info === undefined || !(await dead.isOver(holder))) return unknown();
+      return { kind: "ended", info: lostWith(asked.info, nodeStopped) };
+    } catch (error) {
+      if (error instanceof BusDown) return unknown(error);
+      throw error;
+    }
+  }
+
+  return {
+    find,
+    list: async () => newestFirst([...registry.list(), ...(await directory.askAll())]),
+    listEnded: () => registry.listEnded(),
+    async follow(signal): Promise<LiveList> {
+      const hearing = directory.follow();
+      try {
+        await orAborted(hearing.ready, signal);
+      } catch (error) {
+        hearing[Symbol.dispose]();
+        throw error;
+      }
+      return {
+        list: () => newestFirst([...registry.list(), ...directory.list()]),
+        onChange(listener) {
+          const parts = [registry.onChange(listener), directory.onChange(listener)];
+          return {
+            [Symbol.dispose]() {
+              for (const part of parts) part[Symbol.dispose]();
+            },
+          };
+        },
+        [Symbol.asyncDispose]: async () => hearing[Symbol.dispose](),
+      };
+    },
+  };
+}
+
+function newestFirst(sessions: SessionInfo[]): SessionInfo[] {
+  return sessions.sort((one, other) => other.openedAtMs - one.openedAtMs);
+}

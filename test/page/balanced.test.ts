@@ -1,0 +1,62 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openBalancer } from "../../docs/examples/tcp-balancer.ts";
+import { openBrowser, openPageRig } from "../support/browser.ts";
+import { createMemoryTarget } from "../support/memory-target.ts";
+import { frontPane, openShellOn, shows, typeLine } from "../support/page-parts.ts";
+import { freePort } from "../support/sshd.ts";
+import { createTestGroup } from "../support/test-group.ts";
+
+let browser: Browser & AsyncDisposable;
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(() => browser[Symbol.asyncDispose]());
+
+test("a page stays signed in when its balancer sends it to another node, and opens shells there", async () => {
+  const [port, onePort, twoPort] = [await freePort(), await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${port}`;
+  const group = createTestGroup();
+  const memory = createMemoryTarget({ echo: true });
+  const shared = (node: string, listen: number) => ({
+    ...{ targets: [memory.target], dial: memory.dial },
+    join: { bus: group.hub.openBus(), keys: group.keys },
+    config: { node, listen: { host: "127.0.0.1", port: listen, names: [] }, group: { url } },
+  });
+  await using one = await openPageRig(browser, shared("one", onePort));
+  await using two = await openPageRig(browser, shared("two", twoPort));
+  const page = await one.open({ at: "about:blank" });
+  {
+    await using _balancer = await openBalancer(port, [one.bastion.url]);
+    await page.goto(await one.link());
+    expect(page.url().startsWith(url)).toBe(true);
+    await page.locator('[data-target="memory"]').waitFor();
+  }
+  // The first node is out of the balancer, and has its connections cut.
+  await using _balancer = await openBalancer(port, [two.bastion.url]);
+  await page.reload();
+  await page.locator('[data-target="memory"]').waitFor();
+  expect(await page.getByTestId("signed-out").count()).toBe(0);
+  await openShellOn(page, "memory");
+  await typeLine(page, "echoed");
+  await shows(frontPane(page), "echoed");
+  expect([one, two].map(({ bastion }) => bastion.registry.size)).toEqual([0, 1]);
+});
+
+test("a link that one node made signs a page in on another, once", async () => {
+  const [port, twoPort] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${port}`;
+  const group = createTestGroup();
+  const shared = (node: string, listen: number) => ({
+    join: { bus: group.hub.openBus(), keys: group.keys },
+    config: { node, listen: { host: "127.0.0.1", port: listen, names: [] }, group: { url } },
+  });
+  await using one = await openPageRig(browser, shared("one", 0));
+  await using two = await openPageRig(browser, shared("two", twoPort));
+  await using _balancer = await openBalancer(port, [two.bastion.url]);
+  const link = await one.link();
+  const page = await two.open({ at: link });
+  await page.getByRole("link", { name: "Targets" }).waitFor();
+  const again = await two.open({ at: link });
+  await again.getByText("npx bartizan link").first().waitFor();
+});
