@@ -17,8 +17,10 @@ import type { Names, NodeId } from "./names.ts";
 import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
 
-/** The record is compared this often, and at once when the bus is back. */
-const compareMs = 5_000;
+/** The record is compared this often at least, and at once when the bus is back. */
+const mostCompareMs = 5_000;
+/** Strict, three times before it would count as stale. */
+const leastCompareMs = 100;
 /** Who was not told by then counts as not told. */
 const toldMs = 2_000;
 /** The record lives this long without any node; whoever is left writes it anew. */
@@ -116,6 +118,8 @@ export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
   const state = bus.onState(({ up }) => {
     if (up) void compare();
   });
+  const strictCompareMs = Math.max(leastCompareMs, strictMs / 3);
+  const compareMs = strictMs === 0 ? mostCompareMs : Math.min(mostCompareMs, strictCompareMs);
   const timer = clock.every(compareMs, () => {
     if (bus.state.up) void compare();
     if (!isStale() || toldStale) return;
