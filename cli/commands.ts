@@ -1,8 +1,8 @@
 /** `bartizan commands`: who typed what, where; of one session, or found in all that you may replay. */
 
 import { create } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Command, InvalidArgumentError } from "commander";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Command } from "commander";
 import {
   type FoundCommand,
   SearchCommandsRequestSchema,
@@ -11,16 +11,16 @@ import {
 import { callTimeoutMs } from "./api.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
-import { localTime, pastTime } from "./past-time.ts";
 import { resolvePastSession } from "./recording-id.ts";
 import { type Column, table } from "./table.ts";
+import { count, localTime, time } from "./time-option.ts";
 
 interface CommandsOptions {
   readonly search?: string;
   readonly operator?: string;
   readonly target?: string;
-  readonly from?: Date;
-  readonly until?: Date;
+  readonly from?: Timestamp;
+  readonly until?: Timestamp;
   readonly limit: number;
   readonly json?: boolean;
 }
@@ -50,8 +50,8 @@ export function commandsCommand(frame: Frame, done: (code: number) => void): Com
     .option("--search <text>", 'words that the command holds, each as the beginning of one; "in quotes" together')
     .option("--operator <name>", "typed by this principal")
     .option("--target <name>", "on this target")
-    .option("--from <time>", "typed then or later: 2026-01-31, 2026-01-31T12:00, or 30m, 2h, 7d ago", pastTime)
-    .option("--until <time>", "typed before, written as --from", pastTime)
+    .option("--from <time>", "typed then or later: 2026-01-31, 2026-01-31T12:00, or 30m, 2h, 7d ago", time)
+    .option("--until <time>", "typed before, written as --from", time)
     .option("--limit <count>", "at most so many", count, 50)
     .option("--json", "one JSON document (bartizan.v1.SearchCommandsResponse)")
     .addHelpText(
@@ -78,8 +78,8 @@ async function commands(frame: Frame, session: string | undefined, options: Comm
       create(SearchCommandsRequestSchema, {
         ...{ text: search, operator, target, sessionId, pageToken },
         pageSize: Math.min(maxPage, limit - found.length),
-        ...(from === undefined ? {} : { from: timestampFromDate(from) }),
-        ...(until === undefined ? {} : { until: timestampFromDate(until) }),
+        ...(from === undefined ? {} : { from }),
+        ...(until === undefined ? {} : { until }),
       }),
       { timeoutMs: callTimeoutMs },
     );
@@ -92,9 +92,4 @@ async function commands(frame: Frame, session: string | undefined, options: Comm
   else await frame.print(table(columns, found, frame.paint));
   if (pageToken !== "" && !options.json) frame.tell(`There are more; --limit ${limit * 2} shows some of them.`);
   return exitCodes.ok;
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It is a number of at least 1.");
-  return Number(text);
 }

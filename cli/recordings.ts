@@ -1,22 +1,22 @@
 /** `bartizan recordings`: what was recorded, newest first. */
 
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Command, InvalidArgumentError } from "commander";
 import { endCause } from "../proto/client/events.ts";
 import { ListRecordingsResponseSchema, type Recording, RecordingState } from "../proto/gen/bartizan/v1/recording_pb.ts";
 import { callTimeoutMs } from "./api.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
-import { localTime, pastTime } from "./past-time.ts";
 import { type Column, table } from "./table.ts";
+import { count, localTime, time } from "./time-option.ts";
 import { amountWords, endWords, timeWords } from "./words.ts";
 
 interface RecordingsOptions {
   readonly operator?: string;
   readonly target?: string;
   readonly label?: Readonly<Record<string, string>>;
-  readonly from?: Date;
-  readonly until?: Date;
+  readonly from?: Timestamp;
+  readonly until?: Timestamp;
   readonly cause?: string;
   readonly limit: number;
   readonly json?: boolean;
@@ -58,8 +58,8 @@ export function recordingsCommand(frame: Frame, done: (code: number) => void): C
     .option("--operator <name>", "of sessions that this one opened")
     .option("--target <name>", "of sessions on this target")
     .option("--label <key=value>", "of targets with this label; may be given several times", label)
-    .option("--from <time>", "started then or later: 2026-01-31, 2026-01-31T08:00Z, or 30m, 2h, 7d ago", pastTime)
-    .option("--until <time>", "started before, written as --from", pastTime)
+    .option("--from <time>", "started then or later: 2026-01-31, 2026-01-31T08:00Z, or 30m, 2h, 7d ago", time)
+    .option("--until <time>", "started before, written as --from", time)
     .option("--cause <cause>", "ended so: exited, signalled, lost, kicked, closed, incomplete")
     .option("--limit <number>", "at most so many", count, 50)
     .option("--json", "one JSON document (bartizan.v1.ListRecordingsResponse)")
@@ -78,8 +78,8 @@ async function list(frame: Frame, options: RecordingsOptions): Promise<number> {
   const { operator = "", target = "", cause = "", label: labels = {}, from, until, limit } = options;
   const request = {
     ...{ operator, target, cause, labels: { ...labels } },
-    ...(from === undefined ? {} : { from: timestampFromDate(from) }),
-    ...(until === undefined ? {} : { until: timestampFromDate(until) }),
+    ...(from === undefined ? {} : { from }),
+    ...(until === undefined ? {} : { until }),
   };
   const found: Recording[] = [];
   let pageToken = "";
@@ -106,11 +106,4 @@ function label(text: string, before: Readonly<Record<string, string>> = {}): Rea
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Write it as key=value.");
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 100_000)
-    throw new InvalidArgumentError("A number from 1 to 100000.");
-  return value;
 }

@@ -45,7 +45,8 @@ function columnsFor(sessions: readonly SessionInfo[]): readonly Column<SessionIn
 
 function stateWords(session: SessionInfo): string {
   if (session.ended) return endWords(endCause(session.ended));
-  return session.unreachable ? `${stateWord(session.state)}, node not heard` : stateWord(session.state);
+  const state = session.frozen === undefined ? stateWord(session.state) : `${stateWord(session.state)}, frozen`;
+  return session.unreachable ? `${state}, node not heard` : state;
 }
 
 export function sessionsCommand(frame: Frame, done: (code: number) => void): Command {

@@ -13,7 +13,9 @@ export interface FileProblem {
 
 const maxKeyBytes = 64 * 1024;
 
-export function fileProblems(config: Pick<Config, "listen" | "targets" | "redis" | "group">): FileProblem[] {
+export function fileProblems(
+  config: Pick<Config, "listen" | "targets" | "identity" | "redis" | "group">,
+): FileProblem[] {
   const problems: FileProblem[] = [];
   const read = (path: FileProblem["path"], file: string): string | undefined => {
     try {
@@ -44,6 +46,12 @@ export function fileProblems(config: Pick<Config, "listen" | "targets" | "redis"
   readTls(["redis", "sentinels", "tls"], config.redis?.sentinels?.tls);
   readPassword(["redis", "passwordFile"], config.redis?.passwordFile);
   readPassword(["redis", "sentinels", "passwordFile"], config.redis?.sentinels?.passwordFile);
+  const secretFile = config.identity.oidc?.clientSecretFile;
+  if (secretFile !== undefined) {
+    const path = ["identity", "oidc", "clientSecretFile"];
+    if (!/^\S{1,1000}\s*$/.test(read(path, secretFile) ?? "x"))
+      problems.push({ path, message: `${secretFile} is not one word` });
+  }
   const { keyFile } = config.group;
   const keys = keyFile === undefined ? undefined : read(["group", "keyFile"], keyFile);
   if (keys !== undefined && keysOf(keys) === undefined)

@@ -4,6 +4,7 @@ import { createGroupPageTokens } from "./access/group-page-tokens.ts";
 import { type Link, Links } from "./access/links.ts";
 import { MemoryPageTokens, type PageToken } from "./access/page-tokens.ts";
 import type { Caller, RoleName } from "./access/policy.ts";
+import type { Credential } from "./access/principals.ts";
 import { BartizanFault } from "./errors.ts";
 import type { Clock } from "./flow/clock.ts";
 import type { Inbox } from "./group/inbox.ts";
@@ -33,8 +34,8 @@ export interface SignIn extends Disposable {
   createLink(caller: Caller): Link;
   /** Throws as `Links.redeem`, and `holder-unreachable` when the node that made the code does not answer. */
   redeem(code: string, address: string, signal: AbortSignal): Promise<{ caller: Caller; token: PageToken }>;
-  /** As `PageTokens.callerOf`. */
-  callerOf(token: string, call: AbortSignal): Caller | undefined;
+  /** As `PageTokens.credentialOf`. */
+  credentialOf(token: string, call: AbortSignal): Credential | undefined;
 }
 
 const redeemMs = 3000;
@@ -49,7 +50,7 @@ export function createSignIn(needs: SignInNeeds): SignIn {
           ...{ keys, clock, rolesOf },
           ...(group === undefined ? {} : { tellUses: (ids: readonly string[]) => tell(group, ids, log) }),
         });
-  const tokens = shared ?? new MemoryPageTokens(clock);
+  const tokens = shared ?? new MemoryPageTokens(clock, rolesOf);
   using opening = new DisposableStack();
   if (shared !== undefined) opening.use(shared);
   if (group !== undefined) {
@@ -86,7 +87,7 @@ export function createSignIn(needs: SignInNeeds): SignIn {
         );
       return { caller, token: tokens.issue(caller) };
     },
-    callerOf: (token, call) => tokens.callerOf(token, call),
+    credentialOf: (token, call) => tokens.credentialOf(token, call),
     [Symbol.dispose]: () => held.dispose(),
   };
 }

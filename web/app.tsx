@@ -8,9 +8,12 @@ import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
 import { CommandsPage } from "./pages/commands-page.tsx";
+import { LocksPage } from "./pages/locks-page.tsx";
+import { LoginPage } from "./pages/login-page.tsx";
 import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import { TargetsPage } from "./pages/targets-page.tsx";
+import { TokensPage } from "./pages/tokens-page.tsx";
 import { Broken } from "./parts/broken.tsx";
 import { FrameHeader } from "./parts/frame-header.tsx";
 import { useWords } from "./parts/language.tsx";
@@ -29,6 +32,17 @@ const WallPage = lazy(async () => ({ default: (await import("./pages/wall-page.t
 
 export function App({ api }: { api: Api }) {
   const state = useSyncExternalStore(api.access.subscribe, () => api.access.state);
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === "visible") void api.access.lookedAt();
+    };
+    document.addEventListener("visibilitychange", look);
+    window.addEventListener("focus", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      window.removeEventListener("focus", look);
+    };
+  }, [api]);
   const inside = state.kind === "in" || state.kind === "over";
   return (
     <>
@@ -116,6 +130,15 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/recordings">
                       <RecordingsPage />
                     </Route>
+                    <Route path="/locks">
+                      <LocksPage />
+                    </Route>
+                    <Route path="/tokens">
+                      <TokensPage />
+                    </Route>
+                    <Route path="/login">
+                      <LoginPage />
+                    </Route>
                     <Route>
                       <Redirect to="/" />
                     </Route>
@@ -162,6 +185,9 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/recordings": words.nav.recordings,
       "/commands": words.nav.commands,
       "/shell": words.nav.shells,
+      "/locks": words.locks.title,
+      "/tokens": words.identity.tokens.title,
+      "/login": words.identity.login.title,
     };
     const name = names[path]; // a page with a session's name gives its own
     if (name !== undefined) document.title = `${name} · bartizan`;

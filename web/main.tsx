@@ -10,11 +10,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createApi } from "./api.ts";
 import { App } from "./app.tsx";
+import { keepLoginCode } from "./link-code.ts";
 import { Broken } from "./parts/broken.tsx";
 import { LanguageProvider } from "./parts/language.tsx";
 import { cssVariables, theme } from "./theme.ts";
 
 allowTextWithoutMarkup();
+keepLoginCode();
 const api = createApi();
 void api.access.check();
 window.addEventListener("hashchange", () => {

@@ -8,6 +8,8 @@ import {
   type SessionClient,
   type SessionInfo,
   type Size,
+  type Stopped,
+  stopped,
 } from "../proto/client/index.ts";
 import { pauseFor } from "../proto/client/pause.ts";
 import type { TypedCommand } from "../proto/gen/bartizan/v1/command_pb.ts";
@@ -24,6 +26,8 @@ export interface ViewingState {
   /** Everybody else who watches, by name. */
   readonly others: readonly string[];
   readonly operatorHere: boolean;
+  /** Who stopped the operator's input, and why. */
+  readonly frozen?: Stopped | undefined;
   /** How long the newest output took to this page above the fastest so far, in milliseconds. */
   readonly lagMs: number;
   /** Output bytes that this viewing was not sent because it was too slow, in all. */
@@ -128,7 +132,7 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         const { cols = 80, rows = 24 } = event.session.size ?? {};
         const reconnections = state.reconnections + (event.kind === "reconnected" ? 1 : 0);
         const known = { session: event.session, size: { cols, rows }, reach: undefined };
-        become({ phase: "live", reconnections, ...known, ...people() });
+        become({ phase: "live", reconnections, frozen: stopped(event.session.frozen), ...known, ...people() });
         return;
       }
       case "joined":
@@ -157,6 +161,9 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         return;
       case "command":
         become({ commands: withCommand(state.commands, event.command) });
+        return;
+      case "freeze":
+        become({ frozen: event.frozen });
         return;
       case "reach":
         become({ reach: event.reach === "live" ? undefined : event.reach });

@@ -3,7 +3,15 @@
 import type { TypedCommand } from "../gen/bartizan/v1/command_pb.ts";
 import type { ReplayResponse } from "../gen/bartizan/v1/recording_pb.ts";
 import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
-import { ClosedReason, type Ended, NoticeKind, Reach, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
+import {
+  ClosedReason,
+  type Ended,
+  type Frozen,
+  NoticeKind,
+  Reach,
+  Role,
+  type TermSize,
+} from "../gen/bartizan/v1/session_pb.ts";
 import type { CallFault } from "./faults.ts";
 
 export interface Size {
@@ -24,10 +32,26 @@ export type EndCause =
   | { readonly kind: "kicked"; readonly by: string; readonly reason: string }
   | {
       readonly kind: "closed";
-      readonly why: "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unrecorded" | "unknown";
+      readonly why:
+        | "operator"
+        | "grace-expired"
+        | "draining"
+        | "taken-over"
+        | "fault"
+        | "unrecorded"
+        | "access-ended"
+        | "idle"
+        | "too-long"
+        | "unknown";
       /** One more line for people. */
       readonly detail?: string;
     };
+
+/** Who stopped a session's input, and why. */
+export interface Stopped {
+  readonly by: string;
+  readonly reason: string;
+}
 
 /** Where a viewing begins, or goes on after the connection was lost. */
 export interface Beginning {
@@ -64,10 +88,12 @@ export type ViewEvent =
     }
   | {
       readonly kind: "notice";
-      readonly about: "connecting" | "banner" | "draining" | "info" | "recording";
+      readonly about: "connecting" | "banner" | "draining" | "info" | "recording" | "monitored" | "limit";
       /** May be the target's own words: untrusted. */
       readonly text: string;
     }
+  /** The session's input was stopped, or, without `frozen`, given back. `session.frozen` says how it was at the start. */
+  | { readonly kind: "freeze"; readonly frozen: Stopped | undefined; readonly by: string }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
   /**
    * To watchers of a session on another node: "stale" and "unreachable" mean that what is shown is the last that was known
@@ -119,7 +145,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "reach" }>;
+type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "freeze" | "reach" }>;
 
 /** One message of a Replay call; the state is its key frame. */
 export function fromReplay({
@@ -166,11 +192,20 @@ function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>
     }
     case "command":
       return { kind: "command", command: event.value };
+    case "freeze": {
+      const { frozen, by } = event.value;
+      return { kind: "freeze", frozen: stopped(frozen), by: by?.name ?? "" };
+    }
     case "reach":
       return { kind: "reach", reach: reaches[event.value.reach] ?? "live", text: event.value.text };
     case undefined:
       return undefined;
   }
+}
+
+/** As `SessionInfo.frozen` has it. */
+export function stopped(frozen: Frozen | undefined): Stopped | undefined {
+  return frozen && { by: frozen.by?.name ?? "", reason: frozen.reason };
 }
 
 function frame(wire: KeyFrame): ViewEvent {
@@ -189,11 +224,13 @@ function sizeOf(size: TermSize | undefined): Size {
   return { cols: size?.cols ?? 80, rows: size?.rows ?? 24 };
 }
 
-const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "recording"> = {
+const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "recording" | "monitored" | "limit"> = {
   [NoticeKind.CONNECTING]: "connecting",
   [NoticeKind.BANNER]: "banner",
   [NoticeKind.DRAINING]: "draining",
   [NoticeKind.RECORDING]: "recording",
+  [NoticeKind.MONITORED]: "monitored",
+  [NoticeKind.LIMIT]: "limit",
 };
 
 const reaches: Record<number, "stale" | "unreachable"> = {
@@ -204,6 +241,9 @@ const reaches: Record<number, "stale" | "unreachable"> = {
 const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {
   [ClosedReason.OPERATOR]: "operator",
   [ClosedReason.GRACE_EXPIRED]: "grace-expired",
+  [ClosedReason.ACCESS_ENDED]: "access-ended",
+  [ClosedReason.IDLE]: "idle",
+  [ClosedReason.TOO_LONG]: "too-long",
   [ClosedReason.DRAINING]: "draining",
   [ClosedReason.TAKEN_OVER]: "taken-over",
   [ClosedReason.FAULT]: "fault",

@@ -93,7 +93,7 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
       return { token: `bts_${sealed.toString("base64url")}`, expiresAtMs };
     },
 
-    callerOf(token, call) {
+    credentialOf(token, call) {
       const opened = open(token, keys);
       if (opened === undefined) return undefined;
       const { id, expiresAtMs, name, roles } = opened;
@@ -102,8 +102,15 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
       if (leftMs <= 0) return undefined;
       const use = uses.get(id) ?? { atMs: Math.max(startedMs, now - Math.max(0, longestMs - leftMs)), open: 0 };
       if (use.open === 0 && now - use.atMs >= idleMs) return undefined;
-      const may = rolesOf(name);
-      if (may === undefined) return undefined;
+      // Whoever lost a role since then has lost it here, too.
+      const again = (): Caller | undefined => {
+        const may = rolesOf(name);
+        if (may === undefined) return undefined;
+        const both = new Set(roleNames.filter((role) => roles.includes(role) && may.has(role)));
+        return { name, roles: both, byLink: true, signedIn: "link" };
+      };
+      const caller = again();
+      if (caller === undefined) return undefined;
       usedHere(id, use);
       if (!call.aborted) {
         use.open += 1;
@@ -113,9 +120,7 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
         };
         call.addEventListener("abort", closed, { once: true });
       }
-      // Whoever lost a role since then has lost it here, too.
-      const both = new Set(roleNames.filter((role) => roles.includes(role) && may.has(role)));
-      return { name, roles: both, byLink: true };
+      return { caller, again };
     },
 
     usedElsewhere(ids) {

@@ -4,8 +4,10 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Log } from "../log.ts";
-import { type Peer, peerKey } from "../rpc/guard.ts";
+import { cookieOf, signInCookie } from "../rpc/cookies.ts";
+import { cookieKey, type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
+import type { AuthPages } from "./auth-pages.ts";
 import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
 import type { Page } from "./page.ts";
@@ -28,11 +30,21 @@ export interface AdapterNeeds {
   readonly guard: HostGuard;
   readonly pages: PlainPages;
   readonly page: Page;
+  readonly auth: AuthPages;
   readonly log: Log;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
-export function createAdapter({ router, streams, direct, guard, pages, page, log }: AdapterNeeds): RequestListener {
+export function createAdapter({
+  router,
+  streams,
+  direct,
+  guard,
+  pages,
+  page,
+  auth,
+  log,
+}: AdapterNeeds): RequestListener {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
     // Errors of a response that its client left are not ours to handle, only not to crash on.
@@ -47,13 +59,14 @@ export function createAdapter({ router, streams, direct, guard, pages, page, log
       const handler = handlers.get(path);
       if (handler === undefined) {
         const known = Object.hasOwn(pages, path) ? pages[path] : undefined;
-        if (known === undefined && page.serve(request, response)) return;
+        if (known === undefined && (auth.serve(request, response, peer) || page.serve(request, response))) return;
         return plain(request, response, known);
       }
+      const cookie = guard.samePage(request.headers) ? cookieOf(request.headers.cookie, signInCookie) : undefined;
       const stream = streams.get(path);
       if (stream !== undefined && "stream" in request && isDirect(request.method, request.headers))
-        return void serveDirect(request.stream, request.headers, stream, peer, direct);
-      const values = createContextValues().set(peerKey, peer);
+        return void serveDirect(request.stream, request.headers, stream, { peer, cookie }, direct);
+      const values = createContextValues().set(peerKey, peer).set(cookieKey, cookie);
       const universal = universalRequestFromNodeRequest(request, response, undefined, values);
       handler(universal)
         .then((answer) => universalResponseToNodeResponse(answer, response))

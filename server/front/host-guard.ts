@@ -7,11 +7,18 @@ export interface HostGuard {
   readonly origin: (value: string | undefined) => boolean;
   /** True only with an Origin, and one of this server's own: browsers ask nobody before they open a WebSocket. */
   readonly ownOrigin: (value: string | undefined) => boolean;
+  /** True for a request that proves to be from this server's own page: only then a cookie says who calls. */
+  readonly samePage: (headers: PageHeaders) => boolean;
+}
+
+export interface PageHeaders {
+  readonly origin?: string | undefined;
+  readonly "sec-fetch-site"?: string | string[] | undefined;
 }
 
 /**
  * `names`: host names without port; `port`: where the server listens; `urls`: further places at which clients reach it, by a
- * balancer for one. Host is compared in lower case.
+ * balancer or a proxy in front. Host is compared in lower case.
  */
 export function createHostGuard(names: readonly string[], port: number, urls: readonly string[] = []): HostGuard {
   const hosts = new Set<string>();
@@ -34,5 +41,10 @@ export function createHostGuard(names: readonly string[], port: number, urls: re
     ownOrigin,
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
     origin: (value) => value === undefined || ownOrigin(value),
+    samePage(headers) {
+      // Browsers set it by themselves, and no page can.
+      const site = headers["sec-fetch-site"];
+      return site === undefined ? ownOrigin(headers.origin) : site === "same-origin";
+    },
   };
 }

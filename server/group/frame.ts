@@ -1,9 +1,9 @@
 /** What a session's channel carries, as bytes and back: output, key frames in pieces, words. No seal, no order. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FrameKeySchema, type FrameWord, FrameWordSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
-import type { CommandWord, KeyFrame, Notice, SessionEvent, SessionId, TermSize } from "../events.ts";
+import type { CommandWord, FreezeWord, KeyFrame, Notice, SessionEvent, SessionId, TermSize } from "../events.ts";
 import { commandToWire, endedToWire, viewItemToWire } from "../rpc/wire.ts";
-import { attachedOf, commandOf, endedOf, noticeOf, sizeOf } from "./from-wire.ts";
+import { attachedOf, commandOf, endedOf, frozenOf, noticeOf, sizeOf } from "./from-wire.ts";
 import { kinds } from "./seal.ts";
 
 /** A frame has at most this much of the terminal's bytes. */
@@ -14,7 +14,7 @@ export const flags = { more: 1, ahead: 2 } as const;
 
 type Output = SessionEvent & { readonly kind: "output" };
 /** Everything but output and key frames. */
-export type Word = Exclude<SessionEvent, Output> | Notice | CommandWord;
+export type Word = Exclude<SessionEvent, Output> | Notice | CommandWord | FreezeWord;
 
 /** Stands before each frame's content. */
 export interface FrameHead {
@@ -197,6 +197,10 @@ function wordFromWire({ word }: FrameWord): Word | undefined {
       return { kind: "command", command: commandOf(word.value) };
     case "ended":
       return { kind: "ended", ...endedOf(word.value) };
+    case "freeze": {
+      const { frozen, by } = word.value;
+      return { kind: "freeze", frozen: frozen && frozenOf(frozen), by: { name: by?.name ?? "" } };
+    }
     default:
       return undefined;
   }

@@ -7,6 +7,7 @@ import { type Found, findHeld, type LiveList, type Sessions } from "../session/s
 import { BusDown } from "./bus.ts";
 import type { DeadMarkers } from "./dead-markers.ts";
 import type { Directory } from "./directory.ts";
+import type { Freezes } from "./freezes.ts";
 import { holderOf, type NodeId } from "./names.ts";
 import type { OrderTaker } from "./order-taker.ts";
 import type { Orders } from "./orders.ts";
@@ -21,6 +22,7 @@ export interface GroupSessionsNeeds {
   readonly tombstones: Tombstones;
   readonly dead: DeadMarkers;
   readonly orders: Orders;
+  readonly freezes: Freezes;
   readonly taker: OrderTaker;
   /** Watches a session that another node holds. */
   readonly watch: (
@@ -37,12 +39,13 @@ export function createGroupSessions({
   tombstones,
   dead,
   orders,
+  freezes,
   taker,
   watch,
 }: GroupSessionsNeeds): Sessions {
   const remote = (info: SessionInfo, holder: NodeId, address: string) =>
     new RemoteSession({
-      ...{ info, holder, orders, address },
+      ...{ info, holder, orders, freezes, address },
       isThere: () => directory.isThere(holder).catch(() => false),
       watch: (...who) => watch(info, holder, ...who),
     });
@@ -54,6 +57,8 @@ export function createGroupSessions({
     },
     attach: (...given) => session.attach(...given),
     kick: (...order) => taker.kick(session, ...order),
+    freeze: (...given) => session.freeze(...given),
+    unfreeze: (...given) => session.unfreeze(...given),
   });
 
   async function find(id: string): Promise<Found> {

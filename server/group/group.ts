@@ -1,6 +1,7 @@
 /** This node's part in a group: what it says of its own sessions, what it knows of others', and how both are reached. */
 
 import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
+import type { LockStore } from "../access/locks.ts";
 import type { View } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -10,6 +11,8 @@ import type { Sessions } from "../session/sessions.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import { createDeadMarkers, openRuns } from "./dead-markers.ts";
 import { type Hearing, openDirectory } from "./directory.ts";
+import { openFreezes } from "./freezes.ts";
+import { type GroupLocksNeeds, openGroupLocks } from "./group-locks.ts";
 import { createGroupSessions } from "./group-sessions.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
 import type { GroupMeter } from "./meter.ts";
@@ -40,6 +43,8 @@ export interface GroupNeeds {
   readonly dataFolder: string;
   /** Off the bus for so long, this node ends its sessions; undefined: never. */
   readonly strictMs: number | undefined;
+  /** What is to be shared of locks. */
+  readonly locks?: Pick<GroupLocksNeeds, "local" | "strictMs" | "audit"> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: GroupMeter;
@@ -63,6 +68,8 @@ export interface Group extends AsyncDisposable {
   readonly sessions: Sessions;
   readonly inbox: Inbox;
   readonly meter: GroupMeter;
+  /** Of all nodes; undefined: they are not shared. */
+  readonly locks: LockStore | undefined;
   /** Nodes that give signs of life, without this one. */
   readonly others: () => readonly NodeId[];
   state(): GroupState;
@@ -111,6 +118,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   ])
     opening.use(listening);
   const { strictMs } = needs;
+  const freezes = opening.use(openFreezes({ inbox, registry }));
   const orders = opening.use(
     createOrders({ bus, names, sealed, inbox, directory, tombstones, dead, strictMs, clock, log, meter, timing }),
   );
@@ -168,16 +176,20 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   );
   opening.use(clock.every(timing.renewMs, look));
   await renew(true);
+  const others = () => rollCall.others;
+  const locks =
+    needs.locks && opening.use(openGroupLocks({ ...needs.locks, bus, names, sealed, inbox, others, clock, log }));
+  await locks?.compare();
 
   const sessions = createGroupSessions({
-    ...{ self, registry, directory, tombstones, dead, orders, taker },
+    ...{ self, registry, directory, tombstones, dead, orders, freezes, taker },
     watch: (info, holder, who, options, signal) =>
       heardWhile(directory.hear(holder), mirrors.attach(info, holder, who, options, signal), signal),
   });
   const held = opening.move();
   return {
     ...{ self, sessions, inbox, meter },
-    others: () => rollCall.others,
+    ...{ others, locks },
     state: () => ({
       ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
       warnings: bus.warnings ?? [],

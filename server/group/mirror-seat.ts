@@ -10,6 +10,8 @@ type Ended = SessionEvent & { readonly kind: "ended" };
 export interface MirrorSeatNeeds {
   readonly clock: Clock;
   readonly who: Principal;
+  /** True: operators are not told of him. */
+  readonly hidden: boolean;
   readonly size: () => TermSize;
   /** The screen of now, when it is at hand: a key frame, and what came after it. */
   readonly screen: () => { readonly frame: KeyFrame; readonly after: readonly SessionEvent[] } | undefined;
@@ -31,9 +33,9 @@ export class MirrorSeat {
 
   constructor(needs: MirrorSeatNeeds) {
     this.#needs = needs;
-    const { clock, who, size } = needs;
+    const { clock, who, hidden, size } = needs;
     const id = randomBytes(9).toString("base64url") as AttachmentId;
-    this.attached = { id, who, role: "watcher", sinceMs: clock.wallMs() };
+    this.attached = { id, who, role: "watcher", sinceMs: clock.wallMs(), ...(hidden ? { hidden } : {}) };
     this.#viewer = new Viewer({
       ...{ clock, mergeMs: 0 },
       boundBytes: () => Math.max(64 * 1024, 8 * size().cols * size().rows),

@@ -25,7 +25,7 @@ export interface Mirrors extends AsyncDisposable {
     info: SessionInfo,
     holder: NodeId,
     who: Principal,
-    options: Pick<AttachOptions, "from">,
+    options: Pick<AttachOptions, "from" | "hidden">,
     signal: AbortSignal,
   ): Promise<Attachment>;
   /** From the directory: how far the channels of watched sessions have come. */
@@ -167,10 +167,10 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
   ];
 
   return {
-    async attach(info, holder, who, { from }, signal) {
+    async attach(info, holder, who, { from, hidden }, signal) {
       signal.throwIfAborted();
       const mirrored = find(info.id, holder) ?? open(info, holder);
-      const seat = mirrored.sit(who);
+      const seat = mirrored.sit(who, hidden);
       const leave = () => {
         seat.close(signal.reason);
         mirrored.leave(seat);

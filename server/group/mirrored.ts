@@ -3,6 +3,7 @@ import { BartizanFault } from "../errors.ts";
 import type {
   Attached,
   AttachmentId,
+  Frozen,
   KeyFrame,
   Position,
   Principal,
@@ -69,10 +70,10 @@ export class Mirrored {
   }
 
   /** A seat from now on; it lasts until `leave`. */
-  sit(who: Principal): MirrorSeat {
+  sit(who: Principal, hidden = false): MirrorSeat {
     const { clock, timing, meter } = this.#needs;
     const seat: MirrorSeat = new MirrorSeat({
-      ...{ clock, who, slowMs: timing.slowMs },
+      ...{ clock, who, hidden, slowMs: timing.slowMs },
       size: () => this.#info.size,
       screen: () => this.#screenAtHand(),
       wantScreen: () => this.#channel.recover(),
@@ -200,6 +201,7 @@ export class Mirrored {
     }
     if (item.kind === "output" || item.kind === "resize") this.#ring?.add(item);
     if (item.kind === "resize") this.#info = { ...this.#info, size: item.size };
+    if (item.kind === "freeze") this.#info = withFrozen(this.#info, item.frozen);
     if (item.kind === "joined" || item.kind === "left") this.#noteWatcher(item.kind, item.who);
     for (const seat of this.#seats.values()) seat.push(item);
   }
@@ -233,4 +235,8 @@ export class Mirrored {
 function unreachable(text: string, cause?: unknown): BartizanFault {
   const message = `The node that holds this session cannot be heard. ${text}`.trim();
   return new BartizanFault("holder-unreachable", message, "Try again in a moment.", cause);
+}
+
+function withFrozen({ frozen: _before, ...info }: SessionInfo, frozen: Frozen | undefined): SessionInfo {
+  return frozen === undefined ? info : { ...info, frozen };
 }

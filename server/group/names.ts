@@ -46,6 +46,8 @@ export interface Names {
   tombstone(session: SessionId): string;
   /** Set: nodes that were seen. */
   readonly nodes: string;
+  /** Record: the locks, one field each. */
+  readonly locks: string;
   /** Channel: a node says that it is there, or knows of another that is not any more. */
   readonly hello: string;
 }
@@ -61,6 +63,7 @@ export function createNames(prefix: string): Names {
     dead: (node) => `${prefix}:{n.${node}}:dead`,
     tombstone: (session) => `${prefix}:{${session}}:end`,
     nodes: `${prefix}:nodes`,
+    locks: `${prefix}:{nodes}:locks`,
     hello: `${prefix}:{nodes}:hello`,
   };
 }

@@ -124,9 +124,9 @@ export class Relayed implements Disposable {
     for (const id of far.dismissed.keys()) if (!listed.has(id)) far.dismissed.delete(id);
   }
 
-  #sit(node: NodeId, { id, who, sinceMs }: Attached): Disposable {
+  #sit(node: NodeId, { id, who, sinceMs, hidden }: Attached): Disposable {
     return this.#needs.session.sitElsewhere({
-      attached: { id, who, role: "watcher", sinceMs },
+      attached: { id, who, role: "watcher", sinceMs, ...(hidden ? { hidden } : {}) },
       dismiss: (_id, ended) => {
         const far = this.#nodes.get(node);
         far?.seats.delete(id);

@@ -1,7 +1,8 @@
 /** A session that another node holds: watched through a mirror, kicked by an order, and typed into only there. */
 import { BartizanFault } from "../errors.ts";
-import type { AttachmentId, Principal, Role, SessionInfo } from "../events.ts";
+import type { AttachmentId, Frozen, Principal, Role, SessionInfo } from "../events.ts";
 import type { Attachment, AttachOptions, KickResult, LiveSession } from "../session/live-session.ts";
+import type { Freezes } from "./freezes.ts";
 import { type NodeId, nodeNameOf } from "./names.ts";
 import type { Orders } from "./orders.ts";
 
@@ -11,6 +12,7 @@ export interface RemoteSessionNeeds {
   /** Where clients reach the holder; empty when they cannot. */
   readonly address: string;
   readonly orders: Orders;
+  readonly freezes: Freezes;
   /** Whether the holder is on the bus, as far as this node can know. */
   readonly isThere: () => Promise<boolean>;
   readonly watch: (who: Principal, options: AttachOptions, signal: AbortSignal) => Promise<Attachment>;
@@ -47,6 +49,18 @@ export class RemoteSession implements LiveSession {
   kick(whom: AttachmentId | "everyone", by: Principal, reason: string, orderId: string): Promise<KickResult> {
     const { info, holder, orders } = this.#needs;
     return orders.kick({ session: info.id, holder, whom, by, reason, id: orderId });
+  }
+
+  /** Rejects with `holder-unreachable` when the holder does not answer: then nothing is known. */
+  async freeze(by: Principal, reason: string): Promise<Frozen> {
+    const { info, holder, freezes } = this.#needs;
+    const frozen = await freezes.ask(info.id, holder, { by, reason });
+    return frozen ?? { by, reason, sinceMs: 0 };
+  }
+
+  async unfreeze(by: Principal): Promise<void> {
+    const { info, holder, freezes } = this.#needs;
+    await freezes.ask(info.id, holder, { by, giveBack: true });
   }
 }
 

@@ -3,12 +3,20 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Link } from "../access/links.ts";
+import { bars } from "../access/lock.ts";
 import type { LoginMeter, RedeemOutcome } from "../access/login-meter.ts";
 import type { PageToken } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { callerOfCall, peerKey } from "./guard.ts";
+import type { EntryNeeds } from "./entry.ts";
+import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
+import { lockToWire } from "./lock-wire.ts";
+import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
+import { mayDoEver } from "./may.ts";
+import { createTokenMethods, type TokenMethodsNeeds } from "./token-methods.ts";
 
 /** The way into the page, as this service knows it; see sign-in.ts. */
 export interface PageDoor {
@@ -29,21 +37,26 @@ export interface GroupWord {
   readonly nodes: readonly string[];
 }
 
-export interface AccessServiceNeeds {
+export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, LoginMethodsNeeds {
   readonly version: string;
   readonly node: string;
   readonly nativeCrypto: boolean;
+  readonly log: Log;
   readonly registry: { readonly size: number };
-  readonly signIn: PageDoor;
-  readonly logins: LoginMeter;
+  readonly door: PageDoor;
+  readonly linkMeter: LoginMeter;
   readonly group: () => GroupWord;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
-  readonly log: Log;
+  readonly audit: Pick<Audit, "write">;
+  readonly signIns: SignInNotes;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
   return {
+    ...createTokenMethods(needs),
+    ...createLoginMethods(needs),
+
     whoAmI(_request, context) {
       const caller = callerOfCall(context);
       const group = needs.group();
@@ -54,38 +67,55 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
+        way: wayOf(caller),
+        may: mayDoEver(needs.rights, caller),
+        locks: needs.locks
+          .list()
+          .filter((lock) => bars(lock, caller, lock.target))
+          .map(lockToWire),
         group: { ...group, warnings: [...group.warnings], nodes: [...group.nodes] },
       };
     },
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
         throw new BartizanFault(
           "forbidden",
-          "A page cannot make links.",
+          "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
-      const { code, expiresAtMs } = needs.signIn.createLink(caller);
-      needs.logins.linkMade();
+      needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
+      const { code, expiresAtMs } = needs.door.createLink(caller);
+      needs.linkMeter.linkMade();
       needs.log.info({ by: caller.name }, "link made");
       return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
     },
 
     async redeemCode(request, context) {
-      const address = context.values.get(peerKey)?.address ?? "";
+      const address = addressOfCall(context);
       try {
-        const { caller, token } = await needs.signIn.redeem(request.code, address, context.signal);
-        needs.logins.redeemed("ok");
+        const { caller, token } = await needs.door.redeem(request.code, address, context.signal);
+        needs.linkMeter.redeemed("ok");
+        needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
         needs.log.info({ by: caller.name }, "link redeemed");
         const expiresAt = timestampFromMs(token.expiresAtMs);
         return { token: token.token, name: caller.name, roles: [...caller.roles], expiresAt };
       } catch (error) {
-        needs.logins.redeemed(outcomes[faultFrom(error).word] ?? "wrong");
+        const outcome = outcomes[faultFrom(error).word] ?? "wrong";
+        needs.linkMeter.redeemed(outcome);
+        if (outcome === "throttled") needs.signIns.throttled(address, "link");
+        else if (outcome === "wrong") needs.signIns.failed(address, "link");
         throw error;
       }
     },
   };
+}
+
+function wayOf({ byToken, bySignIn, byLink }: Caller): string {
+  if (byToken !== undefined) return "api-token";
+  if (bySignIn === true) return "provider";
+  return byLink === true ? "link" : "token";
 }
 
 const outcomes: Readonly<Partial<Record<FaultWord, RedeemOutcome>>> = {

@@ -2,35 +2,42 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
+  FreezeResponseSchema,
   KickOutcome,
   KickResponseSchema,
   type SessionService,
   type WatchResponse,
   WatchResponseSchema,
-  type WatchSessionsResponse,
-  WatchSessionsResponseSchema,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may } from "../access/policy.ts";
+import type { Caller } from "../access/policy.ts";
+import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
+import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
-import type { LiveList } from "../session/sessions.ts";
+import { printable } from "../flow/printable.ts";
 import { liveSession, noSuchSession } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
+import { liveList } from "./live-list.ts";
+import { lockToWire } from "./lock-wire.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
-import { type Sight, sightOf } from "./watching.ts";
+import type { Sight } from "./watching.ts";
 import {
   commandToWire,
   endedToWire,
-  infoToWire,
+  frozenToWire,
   keyFrameToWire,
   positionFromWire,
+  reasonFromWire,
   viewItemToWire,
   wireReach,
 } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
+  readonly audit: Audit;
 }
 
 const wireOutcome = {
@@ -42,36 +49,73 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { sessions, kicks } = needs;
-  const sightFor = (caller: Caller) => sightOf(caller, needs.watchersVisible);
+  const { sessions, kicks, rights, watching, audit } = needs;
+  const freezable = async (caller: Caller, id: string) => {
+    const session = await liveSession(sessions, id);
+    if (!maySee(caller, session.info)) throw noSuchSession();
+    if (!rights.may(caller, "freeze", resourceOf(session.info)))
+      throw new BartizanFault("forbidden", "You may see this session, but not stop its input.", "Ask an admin.");
+    return session;
+  };
+  const maySee = (caller: Caller, info: SessionInfo) => rights.may(caller, "see", resourceOf(info));
   return {
     shell: (requests, context) => shell(requests, context, needs),
 
     async *watch(request, context) {
-      const caller = callerOfCall(context);
+      const call = callOf(context);
+      const { caller } = call;
       const session = await liveSession(sessions, request.sessionId);
-      if (!may(caller, "watch", session.info)) throw noSuchSession();
+      const resource = resourceOf(session.info);
+      const check = (who: Caller) => {
+        if (!rights.may(who, "watch", resource)) throw noSuchSession();
+      };
+      check(caller);
+      call.ask(check);
       const from = positionFromWire(request.from);
-      const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
+      const hidden = watching.hides(caller);
+      const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);
       const { info, self, start, resumed, view } = attachment;
-      const sight = sightFor(caller);
+      const notes = createSessionNotes(needs.audit, actorOfCall(context));
+      notes.watchStarted(info, self.id);
+      using _stopped = { [Symbol.dispose]: () => notes.watchStopped(info, self.id) };
+      const sight = watching.sightOf(caller, resource);
       yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
-        session: infoToWire(sight.info(info)),
+        session: watching.shown(caller, info),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
         ...keyFrame,
       }));
     },
 
+    async freeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = await freezable(caller, request.sessionId);
+      const reason = printable(reasonFromWire(request.reason));
+      const { id, target } = session.info;
+      audit.note({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
+      const frozen = await session.freeze({ name: caller.name }, reason);
+      return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
+    },
+
+    async unfreeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = await freezable(caller, request.sessionId);
+      const { id, target } = session.info;
+      audit.write({ event: "session-thawed", actor: actorOfCall(context), session: id, target });
+      await session.unfreeze({ name: caller.name });
+      return {};
+    },
+
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const { result, tookMs } = await kicks.kick(caller, request);
+      const { result, tookMs, resource, locked } = await kicks.kick(caller, actorOfCall(context), request);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
-        watchersTold: sightFor(caller).whole ? result.watchersTold : 0,
+        watchersTold: watching.sightOf(caller, resource).whole ? result.watchersTold : 0,
         orderLeft: result.orderLeft ?? false,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
+        ...(locked === undefined ? {} : { lock: lockToWire(locked.lock), lockNotEverywhere: !locked.everywhere }),
       });
     },
 
@@ -79,20 +123,15 @@ export function createSessionService(
       const caller = callerOfCall(context);
       const live = await sessions.list();
       const ended = request.includeEnded ? sessions.listEnded() : [];
-      const sight = sightFor(caller);
-      return { sessions: seen(caller, [...live, ...ended]).map((info) => infoToWire(sight.info(info))) };
+      const seen = [...live, ...ended].filter((info) => maySee(caller, info));
+      return { sessions: seen.map((info) => watching.shown(caller, info)) };
     },
 
     async *watchSessions(_request, context) {
-      const caller = callerOfCall(context);
       await using list = await sessions.follow(context.signal);
-      yield* liveList(list, (info) => may(caller, "see", info), sightFor(caller), context.signal);
+      yield* liveList(list, needs, callOf(context), context.signal);
     },
   };
-}
-
-function seen(caller: Caller, sessions: readonly SessionInfo[]): SessionInfo[] {
-  return sessions.filter((info) => may(caller, "see", info));
 }
 
 type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema>>[1]>;
@@ -128,62 +167,5 @@ async function* watched(
       yield create(WatchResponseSchema, { event });
     }
     first = false;
-  }
-}
-
-/** What a person would see of a change: for who must not notice the rest. Output moves its count once a second. */
-function gist({ state, size, attachments, outputBytes, unreachable }: SessionInfo): string {
-  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes, unreachable]);
-}
-
-/** News of more sessions than this are not kept for one reader. */
-const maxNews = 1000;
-
-/** The newest news of each session; a slow reader misses steps in between, never the last one. */
-async function* liveList(
-  list: LiveList,
-  visible: (info: SessionInfo) => boolean,
-  sight: Sight,
-  signal: AbortSignal,
-): AsyncGenerator<WatchSessionsResponse> {
-  const news = new Map<SessionId, SessionInfo>();
-  let stale = true;
-  const told = new Map<SessionId, string>();
-  let wake: (() => void) | undefined;
-  const rouse = () => wake?.();
-  using _subscription = list.onChange((whole) => {
-    if (!visible(whole)) return;
-    const info = sight.info(whole);
-    // That something has changed of which he sees nothing would tell him that a hidden watcher came or went.
-    if (!sight.whole && told.get(info.id) === gist(info)) return;
-    told.set(info.id, gist(info));
-    if (info.state === "ended") told.delete(info.id);
-    news.delete(info.id);
-    news.set(info.id, info);
-    // A reader that sleeps through so much is told the whole list again.
-    if (news.size > maxNews) stale = true;
-    if (stale) news.clear();
-    rouse();
-  });
-  signal.addEventListener("abort", rouse, { once: true });
-  for (;;) {
-    signal.throwIfAborted();
-    if (stale) {
-      stale = false;
-      const seen = list.list().filter(visible).map(sight.info);
-      for (const info of seen) told.set(info.id, gist(info));
-      const sessions = seen.map(infoToWire);
-      yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
-      continue;
-    }
-    const [next] = news.values();
-    if (next === undefined) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      continue;
-    }
-    news.delete(next.id);
-    yield create(WatchSessionsResponseSchema, { event: { case: "changed", value: infoToWire(next) } });
   }
 }

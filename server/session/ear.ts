@@ -1,5 +1,14 @@
 /** How a session is overheard without a seat, and who sits elsewhere: what a node's part in a group needs of a session. */
-import type { Attached, AttachmentId, CommandWord, EndCause, KeyFrame, Notice, SessionEvent } from "../events.ts";
+import type {
+  Attached,
+  AttachmentId,
+  CommandWord,
+  EndCause,
+  FreezeWord,
+  KeyFrame,
+  Notice,
+  SessionEvent,
+} from "../events.ts";
 import type { Told } from "./told.ts";
 
 type Ended = SessionEvent & { readonly kind: "ended" };
@@ -7,7 +16,7 @@ type Ended = SessionEvent & { readonly kind: "ended" };
 /** Hears what a watcher would, at once and in order. No call may wait or throw; bytes must not be changed. */
 export interface Ear {
   event(event: Exclude<SessionEvent, Ended>): void;
-  word(word: Notice | CommandWord): void;
+  word(word: Notice | CommandWord | FreezeWord): void;
   /** Once, and nothing after it. `ahead`: it overtakes what waits. Says who was told. */
   ended(event: Ended, ahead: boolean): readonly Told[];
 }

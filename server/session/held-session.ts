@@ -7,6 +7,7 @@ import type {
   ClosedReason,
   CommandSeen,
   EndCause,
+  Frozen,
   Notice,
   Principal,
   Role,
@@ -21,6 +22,7 @@ import type { PtyChannel } from "../target/target.ts";
 import { Desk, type Seat } from "./desk.ts";
 import type { Ear, Overhearing, SeatElsewhere } from "./ear.ts";
 import { EndOrder } from "./hold.ts";
+import { freezeText, InputGate } from "./input-gate.ts";
 import { InputLane } from "./input-lane.ts";
 import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
 import { type Recorded, RecordedOrder } from "./recorded-order.ts";
@@ -60,6 +62,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   readonly #ring = new Ring();
   readonly #input = new InputLane();
   readonly #order: RecordedOrder;
+  readonly gate: InputGate;
   readonly #stop = new AbortController();
   readonly #openedAtMs: number;
   readonly #openedMonotonicMs: number;
@@ -85,6 +88,14 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#openedAtMs = needs.clock.wallMs();
     this.#activeAtMs = this.#openedAtMs;
     this.#openedMonotonicMs = needs.clock.monotonicMs();
+    this.gate = new InputGate({
+      ...needs,
+      tell: (word) => {
+        // Recorded as words, told as what it is.
+        this.#recorder?.append({ kind: "notice", about: "info", text: freezeText(word), atMs: this.#atMs() });
+        this.#desk.tell(word);
+      },
+    });
     this.#order = new RecordedOrder({
       clock: needs.clock,
       recorder: () => this.#recorder,
@@ -114,6 +125,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       attachments: this.#desk.attached,
       outputBytes: this.#offset,
       recorded: this.#recorder?.recording ?? false,
+      ...(this.gate.frozen === undefined ? {} : { frozen: this.gate.frozen }),
       ...(this.#recorder === undefined ? {} : { recordingId: this.#recorder.id }),
       ...(this.#ended === undefined ? {} : { ended: this.#ended }),
     };
@@ -172,7 +184,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       () => {},
     );
     this.#screenWaits = screen !== undefined;
-    return operator === undefined || screen === undefined ? (operator ?? screen) : this.#both(operator, screen);
+    return operator === undefined || screen === undefined ? (operator ?? screen) : operator.then(() => screen);
   }
 
   /**
@@ -235,7 +247,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (role === "operator" && size !== undefined) this.#resize(size);
     const missed = from?.epoch === this.#needs.epoch ? this.#ring.since(from.offset) : undefined;
     const resumed = missed !== undefined && from !== undefined;
-    const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset);
+    const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset, options.hidden);
     if (resumed) for (const event of missed) seat.viewer.push(event);
     else seat.viewer.begin();
     const warning = this.#recorder?.warning;
@@ -283,6 +295,15 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     return { outcome: first ? "ended" : "already-ended", watchersTold: told, ...this.#endedPart() };
   }
 
+  async freeze(by: Principal, reason: string): Promise<Frozen> {
+    if (this.#ended !== undefined) throw new BartizanFault("not-found", "There is no such session.");
+    return this.gate.freeze(by, reason);
+  }
+
+  async unfreeze(by: Principal): Promise<void> {
+    this.gate.giveBack(by);
+  }
+
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
     const told = this.#desk.dismiss(id, cause);
@@ -299,6 +320,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       pty: () => (this.#desk.hasKeyboard(seat) ? this.#pty : undefined),
       interrupt: () => this.#desk.interrupt(seat),
       send: (pty, input) => {
+        if (!this.gate.passes()) return this.#input.drop(seat, input);
         this.#needs.tap?.input(input, this.#atMs());
         this.#activeAtMs = this.#needs.clock.wallMs();
         return this.#input.send(pty, seat, input);
@@ -367,11 +389,6 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#told = this.#desk.end(event, ahead);
     this.#stop.abort(new EndOrder(cause));
     this.#needs.onChange();
-  }
-
-  async #both(one: Promise<void>, other: Promise<void>): Promise<void> {
-    await one;
-    await other;
   }
 
   #atMs(): number {

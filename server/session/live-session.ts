@@ -3,6 +3,7 @@ import type {
   Attached,
   AttachmentId,
   EndCause,
+  Frozen,
   Position,
   Principal,
   Role,
@@ -60,6 +61,8 @@ export interface AttachOptions {
   readonly acks?: boolean;
   /** The operator's own size; applied before the view begins. */
   readonly size?: TermSize | undefined;
+  /** True: a watcher of whom operators are not to be told. */
+  readonly hidden?: boolean;
 }
 
 export interface LiveSession {
@@ -71,4 +74,8 @@ export interface LiveSession {
    * `orderId` no second order. Throws `not-found` for an attachment that is not there.
    */
   kick(whom: AttachmentId | "everyone", by: Principal, reason: string, orderId: string): Promise<KickResult>;
+  /** Stops input. Resolves with who stopped it, and why: whoever did first. Rejects with `not-found` when it has ended. */
+  freeze(by: Principal, reason: string): Promise<Frozen>;
+  /** Gives it back; harmless when nothing was stopped. */
+  unfreeze(by: Principal): Promise<void>;
 }

@@ -32,6 +32,7 @@ function isWord({ kind }: ViewItem): boolean {
     kind === "notice" ||
     kind === "input-taken" ||
     kind === "command" ||
+    kind === "freeze" ||
     kind === "reach"
   );
 }

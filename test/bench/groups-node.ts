@@ -67,7 +67,7 @@ process.once("message", async (setup: NodeSetup) => {
   const registry = new Registry({
     ...{ node: setup.name, idPrefix: self, clock, log, dial: memory.dial, recorders: undefined },
     screen: (size) => createScreen(pool, size),
-    ...{ graceMs: 3_600_000, maxSessions: 10_000, maxSessionsPerPrincipal: 10_000 },
+    ...{ graceMs: 3_600_000, maxSessions: 10_000, atOnce: () => ({ ofUser: 10_000, onTarget: 10_000 }) },
   });
   const group = await openGroup({
     ...{ bus, keys: [setup.key], self, names: createNames("bz"), registry, address: "", version: "bench" },

@@ -17,8 +17,8 @@ const session = (name: string, changes: Partial<SessionInfo> = {}): SessionInfo 
 const message = (version: number, changed: SessionInfo[] = [], ended: SessionInfo[] = []) =>
   create(ListMessageSchema, {
     version: BigInt(version),
-    changed: changed.map(infoToWire),
-    ended: ended.map(infoToWire),
+    changed: changed.map((each) => infoToWire(each)),
+    ended: ended.map((each) => infoToWire(each)),
   });
 const record = (version: number, sessions: SessionInfo[]) => ({ version: BigInt(version), address: "", sessions });
 const read = (version: number, sessions: SessionInfo[]) => {

@@ -79,7 +79,7 @@ describe("a link's code in a group", () => {
     expect(code).toMatch(/^web1-[a-z0-9]{6}-[\w-]{43}$/);
     const { caller, token } = await settled(b.redeem(code, "::1", never));
     expect(caller).toEqual(alice);
-    expect(b.callerOf(token.token, over)).toMatchObject({ name: "alice", byLink: true });
+    expect(b.credentialOf(token.token, over)?.caller).toMatchObject({ name: "alice", byLink: true });
     for (const each of [a, b])
       await expect(settled(each.redeem(code, "::1", never))).rejects.toMatchObject({ word: "unauthenticated" });
   });
@@ -133,14 +133,14 @@ describe("a page's token in a group", () => {
     const token = await tokenOf(a);
     expect(token.length).toBeLessThanOrEqual(512);
     const later = await node("web2");
-    expect(later.callerOf(token, over)).toMatchObject({ name: "alice", byLink: true });
+    expect(later.credentialOf(token, over)?.caller).toMatchObject({ name: "alice", byLink: true });
     const foreign = await node("web3", { keys: [randomBytes(32)] });
-    expect(foreign.callerOf(token, over)).toBeUndefined();
+    expect(foreign.credentialOf(token, over)).toBeUndefined();
   });
 
   it("is taken while its key is among those of the node, whichever seals now", async () => {
     const token = await tokenOf(await node("web1"));
-    expect((await node("web2", { keys: [randomBytes(32), key] })).callerOf(token, over)).toBeDefined();
+    expect((await node("web2", { keys: [randomBytes(32), key] })).credentialOf(token, over)).toBeDefined();
   });
 
   it("is worth nothing when a single letter of it was changed", async () => {
@@ -148,10 +148,10 @@ describe("a page's token in a group", () => {
     const token = await tokenOf(a);
     for (let at = 4; at < token.length - 1; at += 7) {
       const changed = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
-      expect(a.callerOf(changed, over)).toBeUndefined();
+      expect(a.credentialOf(changed, over)).toBeUndefined();
     }
     for (const rubbish of ["bts_", `bts_${"A".repeat(43)}`, `${token}A`, "btp_x", ""])
-      expect(a.callerOf(rubbish, over)).toBeUndefined();
+      expect(a.credentialOf(rubbish, over)).toBeUndefined();
   });
 
   it("ends after twelve hours on every node, however much it is used", async () => {
@@ -159,29 +159,29 @@ describe("a page's token in a group", () => {
     const token = await tokenOf(a);
     for (let hour = 0; hour < 11; hour += 1) {
       clock.pass(hourMs);
-      expect(a.callerOf(token, over)).toBeDefined();
-      expect(b.callerOf(token, over)).toBeDefined();
+      expect(a.credentialOf(token, over)).toBeDefined();
+      expect(b.credentialOf(token, over)).toBeDefined();
     }
     clock.pass(hourMs);
-    expect(a.callerOf(token, over)).toBeUndefined();
-    expect(b.callerOf(token, over)).toBeUndefined();
+    expect(a.credentialOf(token, over)).toBeUndefined();
+    expect(b.credentialOf(token, over)).toBeUndefined();
   });
 
   it("ends after two idle hours, and its use on another node is use", async () => {
     const [a, b] = [await node("web1"), await node("web2")];
     const [used, idle] = [await tokenOf(a), await tokenOf(a)];
     const stream = new AbortController();
-    expect(a.callerOf(used, stream.signal)).toBeDefined();
+    expect(a.credentialOf(used, stream.signal)).toBeDefined();
     // An open stream on one node, for five hours; the other node has only heard of it.
     for (let minute = 0; minute < 300; minute += 1) {
       clock.pass(minuteMs);
       await Promise.resolve();
     }
-    expect(b.callerOf(used, over)).toBeDefined();
-    for (const each of [a, b]) expect(each.callerOf(idle, over)).toBeUndefined();
+    expect(b.credentialOf(used, over)).toBeDefined();
+    for (const each of [a, b]) expect(each.credentialOf(idle, over)).toBeUndefined();
     stream.abort();
     clock.pass(2 * hourMs);
-    for (const each of [a, b]) expect(each.callerOf(used, over)).toBeUndefined();
+    for (const each of [a, b]) expect(each.credentialOf(used, over)).toBeUndefined();
   });
 
   it("that was in use where nobody could be heard is refused after two hours, and a node that starts counts anew", async () => {
@@ -189,15 +189,15 @@ describe("a page's token in a group", () => {
     const token = await tokenOf(a);
     await b.off();
     for (let minute = 0; minute < 130; minute += 1) {
-      expect(a.callerOf(token, over)).toBeDefined();
+      expect(a.credentialOf(token, over)).toBeDefined();
       clock.pass(minuteMs);
       await Promise.resolve();
     }
-    expect(b.callerOf(token, over)).toBeUndefined();
+    expect(b.credentialOf(token, over)).toBeUndefined();
     const later = await node("web3");
-    expect(later.callerOf(token, over)).toBeDefined();
+    expect(later.credentialOf(token, over)).toBeDefined();
     clock.pass(2 * hourMs);
-    expect(later.callerOf(token, over)).toBeUndefined();
+    expect(later.credentialOf(token, over)).toBeUndefined();
   });
 
   it("loses what its owner loses: a role at once, and everything when he is taken out", async () => {
@@ -205,8 +205,8 @@ describe("a page's token in a group", () => {
     const a = await node("web1", { roles: () => roles });
     const token = await tokenOf(a);
     roles = { alice: ["auditor", "admin"] };
-    expect([...(a.callerOf(token, over)?.roles ?? [])]).toEqual(["auditor"]);
+    expect([...(a.credentialOf(token, over)?.caller.roles ?? [])]).toEqual(["auditor"]);
     roles = {};
-    expect(a.callerOf(token, over)).toBeUndefined();
+    expect(a.credentialOf(token, over)).toBeUndefined();
   });
 });

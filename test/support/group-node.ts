@@ -142,7 +142,7 @@ export async function openGroupNode(hub: MemoryHub, name: string, options: Group
   const registry = new Registry({
     ...{ node: self, clock, log, dial: memory.dial, recorders: undefined },
     screen: (size) => createScreen(pool, size),
-    ...{ graceMs: 3_600_000, maxSessions: 1000, maxSessionsPerPrincipal: 1000 },
+    ...{ graceMs: 3_600_000, maxSessions: 1000, atOnce: () => ({ ofUser: 1000, onTarget: 1000 }) },
   });
   const timing = { ...watchTiming, ...options.timing };
   const common = { bus, sealer, inbox, names, clock, log, meter, timing };

@@ -9,7 +9,9 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { TypedCommand } from "./command_pb.ts";
 import { file_bartizan_v1_command } from "./command_pb.ts";
-import type { Attachment, Ended, Joined, KickOutcome, Left, Notice, Position, Principal, Resized, SessionInfo, TermSize } from "./session_pb.ts";
+import type { Lock } from "./lock_pb.ts";
+import { file_bartizan_v1_lock } from "./lock_pb.ts";
+import type { Attachment, Ended, FreezeChanged, Frozen, Joined, KickOutcome, Left, Notice, Position, Principal, Resized, SessionInfo, TermSize } from "./session_pb.ts";
 import { file_bartizan_v1_session } from "./session_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -19,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/bus.proto.
  */
 export const file_bartizan_v1_bus: GenFile = /*@__PURE__*/
-  fileDesc("ChViYXJ0aXphbi92MS9idXMucHJvdG8SC2JhcnRpemFuLnYxIrwFCgxJbmJveE1lc3NhZ2USEgoKcmVxdWVzdF9pZBgBIAEoDBIRCglmcm9tX25vZGUYAiABKAkSKAoGYXR0YWNoGAMgASgLMhYuYmFydGl6YW4udjEuQnVzQXR0YWNoSAASLAoIYXR0YWNoZWQYBCABKAsyGC5iYXJ0aXphbi52MS5CdXNBdHRhY2hlZEgAEiQKBGtlZXAYBSABKAsyFC5iYXJ0aXphbi52MS5CdXNLZWVwSAASKAoGZGV0YWNoGAYgASgLMhYuYmFydGl6YW4udjEuQnVzRGV0YWNoSAASKAoGcmVzdW1lGAcgASgLMhYuYmFydGl6YW4udjEuQnVzUmVzdW1lSAASKgoHbWlzc2luZxgIIAEoCzIXLmJhcnRpemFuLnYxLkJ1c01pc3NpbmdIABIsCgh3YXRjaGVycxgJIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1dhdGNoZXJzSAASKgoHZGlzbWlzcxgKIAEoCzIXLmJhcnRpemFuLnYxLkJ1c0Rpc21pc3NIABIkCgR0b2xkGAsgASgLMhQuYmFydGl6YW4udjEuQnVzVG9sZEgAEiQKBGtpY2sYDCABKAsyFC5iYXJ0aXphbi52MS5CdXNLaWNrSAASKAoGa2lja2VkGA0gASgLMhYuYmFydGl6YW4udjEuQnVzS2lja2VkSAASKAoGcmVkZWVtGA4gASgLMhYuYmFydGl6YW4udjEuQnVzUmVkZWVtSAASLAoIcmVkZWVtZWQYDyABKAsyGC5iYXJ0aXphbi52MS5CdXNSZWRlZW1lZEgAEi0KCXBhZ2VfdXNlcxgQIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1BhZ2VVc2VzSAASKAoGbGlzdGVuGBEgASgLMhYuYmFydGl6YW4udjEuQnVzTGlzdGVuSABCBgoEYm9keSJECglCdXNBdHRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iugEKC0J1c0F0dGFjaGVkEhIKCnNlc3Npb25faWQYASABKAkSDAoEZ29uZRgCIAEoCBIhCgVlbmRlZBgDIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEikKB3Nlc3Npb24YBCABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxISCgpmcm9tX2NvdW50GAUgASgEEicKCHBvc2l0aW9uGAYgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iHgoHQnVzS2VlcBITCgtzZXNzaW9uX2lkcxgBIAMoCSIfCglCdXNEZXRhY2gSEgoKc2Vzc2lvbl9pZBgBIAEoCSJECglCdXNSZXN1bWUSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24iPgoKQnVzTWlzc2luZxISCgpzZXNzaW9uX2lkGAEgASgJEg4KBmZyYW1lcxgCIAMoDBIMCgRnb25lGAMgASgIIkwKC0J1c1dhdGNoZXJzEhIKCnNlc3Npb25faWQYASABKAkSKQoId2F0Y2hlcnMYAiADKAsyFy5iYXJ0aXphbi52MS5BdHRhY2htZW50IloKCkJ1c0Rpc21pc3MSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1hdHRhY2htZW50X2lkGAIgASgJEiEKBWVuZGVkGAMgASgLMhIuYmFydGl6YW4udjEuRW5kZWQiLwoHQnVzVG9sZBISCgpzZXNzaW9uX2lkGAEgASgJEhAKCHdhdGNoZXJzGAIgASgNIqIBCgdCdXNLaWNrEhIKCnNlc3Npb25faWQYASABKAkSFQoNYXR0YWNobWVudF9pZBgCIAEoCRIiCgJieRgDIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIOCgZyZWFzb24YBCABKAkSEAoIb3JkZXJfaWQYBSABKAkSJgoCYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoMBCglCdXNLaWNrZWQSKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEhUKDXdhdGNoZXJzX3RvbGQYAiABKA0SIQoFZW5kZWQYAyABKAsyEi5iYXJ0aXphbi52MS5FbmRlZBIRCglub3RfZm91bmQYBCABKAgiCwoJQnVzTGlzdGVuIiAKCUJ1c1JlZGVlbRITCgtjb2RlX2RpZ2VzdBgBIAEoDCIqCgtCdXNSZWRlZW1lZBIMCgRuYW1lGAEgASgJEg0KBXJvbGVzGAIgAygJIiAKC0J1c1BhZ2VVc2VzEhEKCXRva2VuX2lkcxgBIAMoDCLOAQoLTGlzdE1lc3NhZ2USDwoHdmVyc2lvbhgBIAEoBBIpCgdjaGFuZ2VkGAIgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SJwoFZW5kZWQYAyADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxIjCgV0aWNrcxgEIAMoCzIULmJhcnRpemFuLnYxLkJ1c1RpY2sSDwoHbGVhdmluZxgFIAEoCBIkCgZhY3RpdmUYBiADKAsyFC5iYXJ0aXphbi52MS5CdXNUaWNrIhwKDE5vZGVzTWVzc2FnZRIMCgRvdmVyGAEgAygJIi0KB0J1c1RpY2sSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQiggEKCExpc3RIZWFkEg8KB3ZlcnNpb24YASABKAQSDAoEbm9kZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi4KCnN0YXJ0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnNlcnZlcl92ZXJzaW9uGAUgASgJIkgKCVRvbWJzdG9uZRIpCgdzZXNzaW9uGAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SEAoIb3JkZXJfaWQYAiABKAkigAIKCUZyYW1lV29yZBInCgdyZXNpemVkGAEgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgCIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYAyABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAQgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASLAoHY29tbWFuZBgFIAEoCzIZLmJhcnRpemFuLnYxLlR5cGVkQ29tbWFuZEgAEiMKBWVuZGVkGAYgASgLMhIuYmFydGl6YW4udjEuRW5kZWRIAEIGCgR3b3JkInMKCEZyYW1lS2V5Eg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQSEwoLYXBwcm94aW1hdGUYBCABKAgSDgoGbGVuZ3RoGAUgASgNYgZwcm90bzM", [file_bartizan_v1_command, file_bartizan_v1_session, file_google_protobuf_timestamp]);
+  fileDesc("ChViYXJ0aXphbi92MS9idXMucHJvdG8SC2JhcnRpemFuLnYxIusGCgxJbmJveE1lc3NhZ2USEgoKcmVxdWVzdF9pZBgBIAEoDBIRCglmcm9tX25vZGUYAiABKAkSKAoGYXR0YWNoGAMgASgLMhYuYmFydGl6YW4udjEuQnVzQXR0YWNoSAASLAoIYXR0YWNoZWQYBCABKAsyGC5iYXJ0aXphbi52MS5CdXNBdHRhY2hlZEgAEiQKBGtlZXAYBSABKAsyFC5iYXJ0aXphbi52MS5CdXNLZWVwSAASKAoGZGV0YWNoGAYgASgLMhYuYmFydGl6YW4udjEuQnVzRGV0YWNoSAASKAoGcmVzdW1lGAcgASgLMhYuYmFydGl6YW4udjEuQnVzUmVzdW1lSAASKgoHbWlzc2luZxgIIAEoCzIXLmJhcnRpemFuLnYxLkJ1c01pc3NpbmdIABIsCgh3YXRjaGVycxgJIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1dhdGNoZXJzSAASKgoHZGlzbWlzcxgKIAEoCzIXLmJhcnRpemFuLnYxLkJ1c0Rpc21pc3NIABIkCgR0b2xkGAsgASgLMhQuYmFydGl6YW4udjEuQnVzVG9sZEgAEiQKBGtpY2sYDCABKAsyFC5iYXJ0aXphbi52MS5CdXNLaWNrSAASKAoGa2lja2VkGA0gASgLMhYuYmFydGl6YW4udjEuQnVzS2lja2VkSAASKAoGcmVkZWVtGA4gASgLMhYuYmFydGl6YW4udjEuQnVzUmVkZWVtSAASLAoIcmVkZWVtZWQYDyABKAsyGC5iYXJ0aXphbi52MS5CdXNSZWRlZW1lZEgAEi0KCXBhZ2VfdXNlcxgQIAEoCzIYLmJhcnRpemFuLnYxLkJ1c1BhZ2VVc2VzSAASKAoGbGlzdGVuGBEgASgLMhYuYmFydGl6YW4udjEuQnVzTGlzdGVuSAASKAoGZnJlZXplGBIgASgLMhYuYmFydGl6YW4udjEuQnVzRnJlZXplSAASKAoGZnJvemVuGBMgASgLMhYuYmFydGl6YW4udjEuQnVzRnJvemVuSAASJgoFbG9ja3MYFCABKAsyFS5iYXJ0aXphbi52MS5CdXNMb2Nrc0gAEjEKC2xvY2tzX3Rha2VuGBUgASgLMhouYmFydGl6YW4udjEuQnVzTG9ja3NUYWtlbkgAQgYKBGJvZHkiRAoJQnVzQXR0YWNoEhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIroBCgtCdXNBdHRhY2hlZBISCgpzZXNzaW9uX2lkGAEgASgJEgwKBGdvbmUYAiABKAgSIQoFZW5kZWQYAyABKAsyEi5iYXJ0aXphbi52MS5FbmRlZBIpCgdzZXNzaW9uGAQgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8SEgoKZnJvbV9jb3VudBgFIAEoBBInCghwb3NpdGlvbhgGIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIh4KB0J1c0tlZXASEwoLc2Vzc2lvbl9pZHMYASADKAkiHwoJQnVzRGV0YWNoEhIKCnNlc3Npb25faWQYASABKAkiRAoJQnVzUmVzdW1lEhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIj4KCkJ1c01pc3NpbmcSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZmcmFtZXMYAiADKAwSDAoEZ29uZRgDIAEoCCJMCgtCdXNXYXRjaGVycxISCgpzZXNzaW9uX2lkGAEgASgJEikKCHdhdGNoZXJzGAIgAygLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudCJaCgpCdXNEaXNtaXNzEhIKCnNlc3Npb25faWQYASABKAkSFQoNYXR0YWNobWVudF9pZBgCIAEoCRIhCgVlbmRlZBgDIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkIi8KB0J1c1RvbGQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIQCgh3YXRjaGVycxgCIAEoDSKiAQoHQnVzS2ljaxISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSIgoCYnkYAyABKAsyFi5iYXJ0aXphbi52MS5QcmluY2lwYWwSDgoGcmVhc29uGAQgASgJEhAKCG9yZGVyX2lkGAUgASgJEiYKAmF0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKDAQoJQnVzS2lja2VkEikKB291dGNvbWUYASABKA4yGC5iYXJ0aXphbi52MS5LaWNrT3V0Y29tZRIVCg13YXRjaGVyc190b2xkGAIgASgNEiEKBWVuZGVkGAMgASgLMhIuYmFydGl6YW4udjEuRW5kZWQSEQoJbm90X2ZvdW5kGAQgASgIImYKCUJ1c0ZyZWV6ZRISCgpzZXNzaW9uX2lkGAEgASgJEiIKAmJ5GAIgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgDIAEoCRIRCglnaXZlX2JhY2sYBCABKAgiQwoJQnVzRnJvemVuEiMKBmZyb3plbhgBIAEoCzITLmJhcnRpemFuLnYxLkZyb3plbhIRCglub3RfZm91bmQYAiABKAgiLwoIQnVzTG9ja3MSIwoFbG9ja3MYASADKAsyFC5iYXJ0aXphbi52MS5CdXNMb2NrIg8KDUJ1c0xvY2tzVGFrZW4ibAoHQnVzTG9jaxIfCgRsb2NrGAEgASgLMhEuYmFydGl6YW4udjEuTG9jaxIRCglsaWZ0ZWRfYnkYAiABKAkSLQoJbGlmdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCILCglCdXNMaXN0ZW4iIAoJQnVzUmVkZWVtEhMKC2NvZGVfZGlnZXN0GAEgASgMIioKC0J1c1JlZGVlbWVkEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkiIAoLQnVzUGFnZVVzZXMSEQoJdG9rZW5faWRzGAEgAygMIs4BCgtMaXN0TWVzc2FnZRIPCgd2ZXJzaW9uGAEgASgEEikKB2NoYW5nZWQYAiADKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxInCgVlbmRlZBgDIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEiMKBXRpY2tzGAQgAygLMhQuYmFydGl6YW4udjEuQnVzVGljaxIPCgdsZWF2aW5nGAUgASgIEiQKBmFjdGl2ZRgGIAMoCzIULmJhcnRpemFuLnYxLkJ1c1RpY2siHAoMTm9kZXNNZXNzYWdlEgwKBG92ZXIYASADKAkiLQoHQnVzVGljaxISCgpzZXNzaW9uX2lkGAEgASgJEg4KBm9mZnNldBgCIAEoBCKCAQoITGlzdEhlYWQSDwoHdmVyc2lvbhgBIAEoBBIMCgRub2RlGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSLgoKc3RhcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOc2VydmVyX3ZlcnNpb24YBSABKAkiSAoJVG9tYnN0b25lEikKB3Nlc3Npb24YASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxIQCghvcmRlcl9pZBgCIAEoCSKuAgoJRnJhbWVXb3JkEicKB3Jlc2l6ZWQYASABKAsyFC5iYXJ0aXphbi52MS5SZXNpemVkSAASJQoGam9pbmVkGAIgASgLMhMuYmFydGl6YW4udjEuSm9pbmVkSAASIQoEbGVmdBgDIAEoCzIRLmJhcnRpemFuLnYxLkxlZnRIABIlCgZub3RpY2UYBCABKAsyEy5iYXJ0aXphbi52MS5Ob3RpY2VIABIsCgdjb21tYW5kGAUgASgLMhkuYmFydGl6YW4udjEuVHlwZWRDb21tYW5kSAASIwoFZW5kZWQYBiABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEiwKBmZyZWV6ZRgHIAEoCzIaLmJhcnRpemFuLnYxLkZyZWV6ZUNoYW5nZWRIAEIGCgR3b3JkInMKCEZyYW1lS2V5Eg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQSEwoLYXBwcm94aW1hdGUYBCABKAgSDgoGbGVuZ3RoGAUgASgNYgZwcm90bzM", [file_bartizan_v1_command, file_bartizan_v1_lock, file_bartizan_v1_session, file_google_protobuf_timestamp]);
 
 /**
  * One message to a node's inbox.
@@ -166,6 +168,38 @@ export type InboxMessage = Message<"bartizan.v1.InboxMessage"> & {
      */
     value: BusListen;
     case: "listen";
+  } | {
+    /**
+     * Stop a session's input, or give it back.
+     *
+     * @generated from field: bartizan.v1.BusFreeze freeze = 18;
+     */
+    value: BusFreeze;
+    case: "freeze";
+  } | {
+    /**
+     * The answer to `freeze`.
+     *
+     * @generated from field: bartizan.v1.BusFrozen frozen = 19;
+     */
+    value: BusFrozen;
+    case: "frozen";
+  } | {
+    /**
+     * Locks that are new or were lifted.
+     *
+     * @generated from field: bartizan.v1.BusLocks locks = 20;
+     */
+    value: BusLocks;
+    case: "locks";
+  } | {
+    /**
+     * The answer to `locks`: they hold there.
+     *
+     * @generated from field: bartizan.v1.BusLocksTaken locks_taken = 21;
+     */
+    value: BusLocksTaken;
+    case: "locksTaken";
   } | { case: undefined; value?: undefined };
 };
 
@@ -555,6 +589,147 @@ export const BusKickedSchema: GenMessage<BusKicked> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_bus, 11);
 
 /**
+ * Stops a session's input, or gives it back.
+ *
+ * @generated from message bartizan.v1.BusFreeze
+ */
+export type BusFreeze = Message<"bartizan.v1.BusFreeze"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Who wants it.
+   *
+   * @generated from field: bartizan.v1.Principal by = 2;
+   */
+  by?: Principal | undefined;
+
+  /**
+   * Why; only to stop it.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * True: it is given back.
+   *
+   * @generated from field: bool give_back = 4;
+   */
+  giveBack: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.BusFreeze.
+ * Use `create(BusFreezeSchema)` to create a new message.
+ */
+export const BusFreezeSchema: GenMessage<BusFreeze> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 12);
+
+/**
+ * How it stands.
+ *
+ * @generated from message bartizan.v1.BusFrozen
+ */
+export type BusFrozen = Message<"bartizan.v1.BusFrozen"> & {
+  /**
+   * Who has stopped it; absent: nobody.
+   *
+   * @generated from field: bartizan.v1.Frozen frozen = 1;
+   */
+  frozen?: Frozen | undefined;
+
+  /**
+   * True: no such session is here.
+   *
+   * @generated from field: bool not_found = 2;
+   */
+  notFound: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.BusFrozen.
+ * Use `create(BusFrozenSchema)` to create a new message.
+ */
+export const BusFrozenSchema: GenMessage<BusFrozen> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 13);
+
+/**
+ * Locks, as their records.
+ *
+ * @generated from message bartizan.v1.BusLocks
+ */
+export type BusLocks = Message<"bartizan.v1.BusLocks"> & {
+  /**
+   * They.
+   *
+   * @generated from field: repeated bartizan.v1.BusLock locks = 1;
+   */
+  locks: BusLock[];
+};
+
+/**
+ * Describes the message bartizan.v1.BusLocks.
+ * Use `create(BusLocksSchema)` to create a new message.
+ */
+export const BusLocksSchema: GenMessage<BusLocks> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 14);
+
+/**
+ * The node holds to them.
+ *
+ * @generated from message bartizan.v1.BusLocksTaken
+ */
+export type BusLocksTaken = Message<"bartizan.v1.BusLocksTaken"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.BusLocksTaken.
+ * Use `create(BusLocksTakenSchema)` to create a new message.
+ */
+export const BusLocksTakenSchema: GenMessage<BusLocksTaken> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 15);
+
+/**
+ * A lock, as it is kept. Lifted once, it is lifted for good.
+ *
+ * @generated from message bartizan.v1.BusLock
+ */
+export type BusLock = Message<"bartizan.v1.BusLock"> & {
+  /**
+   * The lock.
+   *
+   * @generated from field: bartizan.v1.Lock lock = 1;
+   */
+  lock?: Lock | undefined;
+
+  /**
+   * Who lifted it; empty: nobody.
+   *
+   * @generated from field: string lifted_by = 2;
+   */
+  liftedBy: string;
+
+  /**
+   * When it was lifted.
+   *
+   * @generated from field: google.protobuf.Timestamp lifted_at = 3;
+   */
+  liftedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.BusLock.
+ * Use `create(BusLockSchema)` to create a new message.
+ */
+export const BusLockSchema: GenMessage<BusLock> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_bus, 16);
+
+/**
  * Somebody listens to the list of the node that this is said to: it gives a sign of life at once, and once a second from
  * then on until nobody hears it.
  *
@@ -568,7 +743,7 @@ export type BusListen = Message<"bartizan.v1.BusListen"> & {
  * Use `create(BusListenSchema)` to create a new message.
  */
 export const BusListenSchema: GenMessage<BusListen> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 12);
+  messageDesc(file_bartizan_v1_bus, 17);
 
 /**
  * Exchanges a one-time code.
@@ -589,7 +764,7 @@ export type BusRedeem = Message<"bartizan.v1.BusRedeem"> & {
  * Use `create(BusRedeemSchema)` to create a new message.
  */
 export const BusRedeemSchema: GenMessage<BusRedeem> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 13);
+  messageDesc(file_bartizan_v1_bus, 18);
 
 /**
  * Whose code it was.
@@ -617,7 +792,7 @@ export type BusRedeemed = Message<"bartizan.v1.BusRedeemed"> & {
  * Use `create(BusRedeemedSchema)` to create a new message.
  */
 export const BusRedeemedSchema: GenMessage<BusRedeemed> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 14);
+  messageDesc(file_bartizan_v1_bus, 19);
 
 /**
  * Pages in use on a node within the last minute: their tokens are not idle.
@@ -638,7 +813,7 @@ export type BusPageUses = Message<"bartizan.v1.BusPageUses"> & {
  * Use `create(BusPageUsesSchema)` to create a new message.
  */
 export const BusPageUsesSchema: GenMessage<BusPageUses> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 15);
+  messageDesc(file_bartizan_v1_bus, 20);
 
 /**
  * What a node says of itself and its sessions, once a second while there is somebody to hear it, and at each change.
@@ -694,7 +869,7 @@ export type ListMessage = Message<"bartizan.v1.ListMessage"> & {
  * Use `create(ListMessageSchema)` to create a new message.
  */
 export const ListMessageSchema: GenMessage<ListMessage> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 16);
+  messageDesc(file_bartizan_v1_bus, 21);
 
 /**
  * Said to all nodes that listen: the sender is there, and how it is with others.
@@ -715,7 +890,7 @@ export type NodesMessage = Message<"bartizan.v1.NodesMessage"> & {
  * Use `create(NodesMessageSchema)` to create a new message.
  */
 export const NodesMessageSchema: GenMessage<NodesMessage> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 17);
+  messageDesc(file_bartizan_v1_bus, 22);
 
 /**
  * Where a watched session stands.
@@ -743,7 +918,7 @@ export type BusTick = Message<"bartizan.v1.BusTick"> & {
  * Use `create(BusTickSchema)` to create a new message.
  */
 export const BusTickSchema: GenMessage<BusTick> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 18);
+  messageDesc(file_bartizan_v1_bus, 23);
 
 /**
  * The head of a node's record of sessions.
@@ -792,7 +967,7 @@ export type ListHead = Message<"bartizan.v1.ListHead"> & {
  * Use `create(ListHeadSchema)` to create a new message.
  */
 export const ListHeadSchema: GenMessage<ListHead> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 19);
+  messageDesc(file_bartizan_v1_bus, 24);
 
 /**
  * How a session ended, for those who ask later.
@@ -820,7 +995,7 @@ export type Tombstone = Message<"bartizan.v1.Tombstone"> & {
  * Use `create(TombstoneSchema)` to create a new message.
  */
 export const TombstoneSchema: GenMessage<Tombstone> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 20);
+  messageDesc(file_bartizan_v1_bus, 25);
 
 /**
  * A frame of a session's channel that is neither output nor a key frame.
@@ -881,6 +1056,14 @@ export type FrameWord = Message<"bartizan.v1.FrameWord"> & {
      */
     value: Ended;
     case: "ended";
+  } | {
+    /**
+     * The session's input was stopped, or given back.
+     *
+     * @generated from field: bartizan.v1.FreezeChanged freeze = 7;
+     */
+    value: FreezeChanged;
+    case: "freeze";
   } | { case: undefined; value?: undefined };
 };
 
@@ -889,7 +1072,7 @@ export type FrameWord = Message<"bartizan.v1.FrameWord"> & {
  * Use `create(FrameWordSchema)` to create a new message.
  */
 export const FrameWordSchema: GenMessage<FrameWord> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 21);
+  messageDesc(file_bartizan_v1_bus, 26);
 
 /**
  * What comes before a key frame's bytes.
@@ -938,5 +1121,5 @@ export type FrameKey = Message<"bartizan.v1.FrameKey"> & {
  * Use `create(FrameKeySchema)` to create a new message.
  */
 export const FrameKeySchema: GenMessage<FrameKey> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_bus, 22);
+  messageDesc(file_bartizan_v1_bus, 27);
 
