@@ -38,7 +38,7 @@ if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
 /** `verify` of files or of everything needs no server; ids are asked of one. */
 function isOfflineVerify([command, ...rest]) {
   const files = rest.filter((arg) => !arg.startsWith("-")).some((arg) => /[./]/.test(arg) || existsSync(arg));
-  return command === "verify" && (files || rest.some((arg) => /^--(all|key|config)(=|$)/.test(arg)));
+  return command === "verify" && (files || rest.some((arg) => /^--(all|audit|checkpoint|key|config)(=|$)/.test(arg)));
 }
 
 function fail(sentence) {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
+import { auditCommand } from "./audit.ts";
 import { commandsCommand } from "./commands.ts";
 import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -85,6 +86,7 @@ Examples:
   bartizan recordings                     what was recorded?
   bartizan play n1-7f3a                   see it again
   bartizan commands --search "rm rf"      who typed that?
+  bartizan audit --follow                 what happens, as it is noted
 
 Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
 \`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
@@ -107,6 +109,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     loginCommand,
     logoutCommand,
     tokenCommand,
+    auditCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

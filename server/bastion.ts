@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { openAccessDb } from "./access/access-db.ts";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import { createAccessChanges } from "./access/changes.ts";
-import type { TellIdentity } from "./access/identity-events.ts";
 import { Links } from "./access/links.ts";
 import { openLocks } from "./access/locks.ts";
 import { openIdentity } from "./access/open-identity.ts";
@@ -15,7 +14,8 @@ import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
 import { localToken } from "./access/tokens.ts";
-import { openAudit } from "./audit.ts";
+import { openAuditIndex } from "./audit/audit-index.ts";
+import { openAudit } from "./audit/open-audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -38,6 +38,7 @@ import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
+import { openSealKey } from "./recording/seal-key.ts";
 import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
@@ -119,7 +120,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const changes = createAccessChanges();
   const rights = createRights(rulesFrom(rulesOf(config.policies)), changes);
   const principals = createPrincipals(principalList(config, token), changes);
-  const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
+  const localUser: Caller = { name: config.user, roles: new Set(roleNames), signedIn: "local-token" };
   const links = new Links(clock);
   const pageTokens = new PageTokens(clock, principals.rolesOf);
   const tls = await readTls(config);
@@ -129,16 +130,18 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.use(lockFolder(config.data));
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const locks = openLocks(accessDb, clock, changes);
-  const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
-  const tell: TellIdentity = ({ event, ...about }) => log.info(about, event);
+  const key = openSealKey(config.data);
+  const path = join(config.data, "audit.jsonl");
+  const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
+  const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
   const identity = openIdentity({
-    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
+    ...{ settings: config.identity, principals, clock, log, audit, pageUrl: () => config.identity.url ?? linkBase() },
     database: accessDb,
   });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
-      ...{ ...config.recording, data: config.data, clock, log, audit, disk: options.disk },
+      ...{ ...config.recording, data: config.data, key, clock, log, audit, disk: options.disk },
       onClosed: (id) => keeper?.closed(id),
     }),
   );
@@ -172,7 +175,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
   opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
   const reloading = new Reloading(config, { rights, principals, registry, log, token });
-  const { catalogue, key, folder } = recordings;
+  const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({
       ...{ folder, log, blank: blankKeyFrame() },
@@ -194,13 +197,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     streams,
     guard: authorise,
   } = createRoutes({
-    ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
+    ...{ registry, commands, audit, auditIndex, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
     ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf },
     banner: () => reloading.now.watching.banner,
-    ...{ ...identity, tell },
+    ...identity,
     credentialOf({ token: given, cookie, address }, call) {
       if (cookie !== undefined) return identity.byCookie(cookie, call);
       if (given === undefined) return undefined;

@@ -10,14 +10,15 @@ import { printable } from "./flow/printable.ts";
 import { createLog, type Log } from "./log.ts";
 import { type OpenInventory, openInventory } from "./open-inventory.ts";
 import { policyCommand, policyHelp } from "./policy-command.ts";
-import { type VerifyFilesOptions, verifyFiles } from "./recording/verify-files.ts";
 import type { NativeCrypto } from "./target/ssh-library.ts";
+import { verifyCommand } from "./verify-command.ts";
 
 const help = `Usage: bartizan serve [--config FILE]
        bartizan config check FILE
        bartizan policy test USER ACTION TARGET [--owner NAME] [--roles LIST] [--config FILE] [--json]
        bartizan policy matrix [--config FILE] [--json]
        bartizan verify FILE... | --all [--key FILE] [--config FILE] [--json]
+       bartizan verify --audit [FILE] [--checkpoint FILE] [--key FILE] [--config FILE] [--json]
 
 serve         Runs the bastion until it gets TERM or INT; then it refuses new shells, tells everybody,
               waits for sessions to end (drainSeconds), ends the rest and exits 0.
@@ -27,6 +28,8 @@ config check  Reads a config file, names every line at fault, and starts nothing
 ${policyHelp}verify        Tells of recordings, without a server, whether they are what was written: of files, or of all that the
               data folder has or should have. --key names a public key from elsewhere. Exits with 0 complete,
               3 incomplete, 4 gap, 5 altered, 6 unsigned, 7 missing, 1 it could not be read: the gravest of all.
+              With --audit it tells of the audit log, and names the first line that is not as it was written;
+              --checkpoint names a checkpoint that was kept elsewhere.
 
 Without --config it listens on 127.0.0.1:7322 and offers a demo shell on this machine and every
 host of ~/.ssh/config. docs/config.md describes the file.
@@ -44,42 +47,13 @@ async function main(args: readonly string[]): Promise<number> {
     const config = readConfig(rest[1]);
     return say(`${rest[1]} is fine: ${config.targets.length} targets, ${config.principals.length} principals\n`);
   }
-  if (command === "verify") return await verify(rest);
+  if (command === "verify") return await verifyCommand(rest);
   if (command === "policy") {
     const code = policyCommand(rest, say);
     if (code !== undefined) return code;
   }
   process.stderr.write(help);
   return 2;
-}
-
-async function verify(args: readonly string[]): Promise<number> {
-  const options = { all: { type: "boolean" }, json: { type: "boolean" }, key: { type: "string" } } as const;
-  const { values, positionals } = parseArgs({
-    ...{ args: [...args], allowPositionals: true, strict: true },
-    options: { ...options, config: { type: "string" } },
-  });
-  if ((values.all === true) === positionals.length > 0) {
-    process.stderr.write("bartizan: verify takes files, or --all.\n");
-    return 2;
-  }
-  const { data, recording } = readConfig(values.config);
-  const progress = process.stderr.isTTY ? (line: string) => void process.stderr.write(`\r\x1b[K${line}`) : () => {};
-  return await verifyFiles({
-    ...{ what: values.all === true ? "all" : positionals, keyFile: values.key, data, folder: recording.folder },
-    tell(path, result) {
-      progress("");
-      if (values.json === true) say(`${JSON.stringify({ file: path, ...wordsOf(result) })}\n`);
-      else if ("failure" in result) process.stderr.write(`bartizan: ${printable(path)}: ${result.failure}\n`);
-      else say(`${printable(path)}  ${result.verdict}: ${printable(result.detail)}\n`);
-    },
-    onProgress: (path, bytes) => progress(`${printable(path)}  ${(bytes / 1e6).toFixed(0)} MB …`),
-    signal: new AbortController().signal,
-  });
-}
-
-function wordsOf(result: Parameters<VerifyFilesOptions["tell"]>[1]): object {
-  return "failure" in result ? { failure: result.failure } : { verdict: result.verdict, detail: result.detail };
 }
 
 function say(text: string): number {

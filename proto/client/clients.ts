@@ -2,6 +2,7 @@
 
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { AccessService } from "../gen/bartizan/v1/access_pb.ts";
+import { AuditService } from "../gen/bartizan/v1/audit_pb.ts";
 import { LockService } from "../gen/bartizan/v1/lock_pb.ts";
 import { CommandService, RecordingService } from "../gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../gen/bartizan/v1/session_pb.ts";
@@ -13,6 +14,7 @@ export type AccessClient = Client<typeof AccessService>;
 export type RecordingClient = Client<typeof RecordingService>;
 export type LockClient = Client<typeof LockService>;
 export type CommandClient = Client<typeof CommandService>;
+export type AuditClient = Client<typeof AuditService>;
 
 export interface Clients {
   readonly sessions: SessionClient;
@@ -21,6 +23,7 @@ export interface Clients {
   readonly recordings: RecordingClient;
   readonly commands: CommandClient;
   readonly locks: LockClient;
+  readonly audit: AuditClient;
 }
 
 /** The clients share the transport, so one connection carries all their calls. Opens nothing by itself. */
@@ -32,5 +35,6 @@ export function createClients(transport: Transport): Clients {
     recordings: createClient(RecordingService, transport),
     commands: createClient(CommandService, transport),
     locks: createClient(LockService, transport),
+    audit: createClient(AuditService, transport),
   };
 }

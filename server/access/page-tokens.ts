@@ -45,7 +45,7 @@ export class PageTokens {
     for (const [key, entry] of this.#entries)
       if (this.#over(entry, now) || this.#entries.size >= maxTokens) this.#entries.delete(key);
     this.#entries.set(keyOf(token), {
-      caller: { ...caller, byLink: true },
+      caller: { ...caller, byLink: true, signedIn: "link" },
       untilMs: now + longestMs,
       usedAtMs: now,
       open: 0,

@@ -1,4 +1,5 @@
 /** Who may do what: one pure decision, denied unless a rule allows it, a denying rule before any other; one row per RPC. */
+import type { SignInWay } from "../audit.ts";
 import type { Principal } from "../events.ts";
 
 export const roleNames = ["operator", "auditor", "admin"] as const;
@@ -11,8 +12,8 @@ export interface Caller extends Principal {
   readonly byLink?: boolean;
   /** The id of the API token that he came by: it gives nothing that would outlive it. */
   readonly byToken?: string;
-  /** He signed in on the page, by his provider. */
-  readonly bySignIn?: boolean;
+  /** For the audit log, and for who asks who he is. */
+  readonly signedIn?: SignInWay;
   /** What his token is for; without it, all that he may. */
   readonly scope?: Scope;
 }
@@ -88,6 +89,8 @@ export const policyTable: Readonly<Record<string, Action | typeof anyone>> = {
   "bartizan.v1.LockService/SetLock": "lock",
   "bartizan.v1.LockService/LiftLock": "lock",
   "bartizan.v1.LockService/ListLocks": "list-locks",
+  "bartizan.v1.AuditService/SearchAudit": "audit",
+  "bartizan.v1.AuditService/FollowAudit": "audit",
 };
 
 /** A label's value or one of several; "*": any. */

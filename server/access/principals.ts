@@ -1,4 +1,5 @@
 /** Who is known here, as the config says it now: by token, and by name for whoever signed in another way. */
+import type { SignInWay } from "../audit.ts";
 import type { AccessChanges } from "./changes.ts";
 import type { Caller, RoleName } from "./policy.ts";
 import { callerOf, digestOf, type TokenEntry } from "./tokens.ts";
@@ -58,13 +59,13 @@ export function createPrincipals(first: PrincipalList, changes: AccessChanges): 
     disabled.delete(local.name);
     const on = principals.filter(({ name }) => !disabled.has(name));
     roles = new Map([...on, local].map((each) => [each.name, new Set(each.roles)]));
-    const entry = (name: string, digest: Buffer) => ({
-      caller: { name, roles: roles.get(name) ?? new Set<RoleName>() },
+    const entry = (name: string, signedIn: SignInWay, digest: Buffer) => ({
+      caller: { name, roles: roles.get(name) ?? new Set<RoleName>(), signedIn },
       digest,
     });
     entries = [
-      entry(local.name, local.digest),
-      ...on.map(({ name, tokenSha256 }) => entry(name, Buffer.from(tokenSha256, "hex"))),
+      entry(local.name, "local-token", local.digest),
+      ...on.map(({ name, tokenSha256 }) => entry(name, "token", Buffer.from(tokenSha256, "hex"))),
     ];
   };
   take(first);

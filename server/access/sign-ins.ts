@@ -94,7 +94,7 @@ export function createSignIns({ store, clock, rolesOf, idleMs, longestMs }: Sign
     if (signIn === undefined || now === undefined) return undefined;
     // What he was given since then he gets at his next sign-in.
     const roles = new Set(signIn.roles.filter((role) => now.has(role)));
-    return roles.size === 0 ? undefined : { name: signIn.name, roles, bySignIn: true };
+    return roles.size === 0 ? undefined : { name: signIn.name, roles, signedIn: "oidc" };
   };
   const touch = (digest: Buffer, usedAtMs = 0) => {
     const now = clock.wallMs();

@@ -5,7 +5,7 @@ import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
-import type { Caller } from "../access/policy.ts";
+import type { SignInWay } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
@@ -41,7 +41,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
-        way: wayOf(caller),
+        way: ways[caller.signedIn ?? "token"],
         may: mayDoEver(needs.rights, caller),
         locks: needs.locks
           .list()
@@ -52,7 +52,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.signedIn === "oidc")
         throw new BartizanFault(
           "forbidden",
           "Links are made by who has the server's own token, or one of its config.",
@@ -72,8 +72,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
   };
 }
 
-function wayOf({ byToken, bySignIn, byLink }: Caller): string {
-  if (byToken !== undefined) return "api-token";
-  if (bySignIn === true) return "provider";
-  return byLink === true ? "link" : "token";
-}
+const ways: Readonly<Record<SignInWay, string>> = {
+  ...{ "local-token": "token", token: "token", link: "link", oidc: "provider" },
+  ...{ "api-token": "api-token", device: "api-token" },
+};

@@ -4,6 +4,7 @@ import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
+import type { Actor } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -96,6 +97,12 @@ export function callerOfCall(context: HandlerContext): Caller {
 /** The address that a call came from. */
 export function addressOfCall(context: HandlerContext): string {
   return context.values.get(peerKey)?.address ?? "";
+}
+
+/** The caller as the audit log names him: who, from where, and how he signed in. */
+export function actorOfCall(context: HandlerContext): Actor {
+  const { name, signedIn } = callerOfCall(context);
+  return { name, address: addressOfCall(context), signedIn };
 }
 
 /** The call that the guard let in. */

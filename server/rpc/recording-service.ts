@@ -12,7 +12,7 @@ import {
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import type { Action, Caller } from "../access/policy.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
-import type { Audit } from "../audit.ts";
+import type { AuditLog } from "../audit/open-audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
@@ -25,7 +25,7 @@ import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
 import { noSuchRecording } from "./errors.ts";
-import { callerOfCall, callOf } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import { mayDo } from "./may.ts";
 import {
   filterFromWire,
@@ -48,7 +48,7 @@ export interface RecordingServiceNeeds {
   readonly erase: Erase;
   readonly folder: string;
   readonly replays: Replays;
-  readonly audit: Pick<Audit, "note" | "lookUp">;
+  readonly audit: Pick<AuditLog, "write" | "lookUp">;
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
@@ -78,8 +78,8 @@ export function createRecordingService(
   };
   const toWire = (info: RecordingInfo, caller: Caller) =>
     recordingToWire(info, mayDo(rights, caller, "recording", resourceOf(info)));
-  const about = ({ id, sessionId }: RecordingInfo, caller: Caller) => ({
-    ...{ recording: id, session: sessionId, who: caller.name },
+  const about = ({ id, sessionId, target }: RecordingInfo, context: HandlerContext) => ({
+    ...{ recording: id, session: sessionId, target, actor: actorOfCall(context) },
   });
 
   return {
@@ -107,7 +107,7 @@ export function createRecordingService(
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
       const sight = watching.sightOf(caller, resourceOf(info));
-      foldView(caller.name, info.id, () => audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs }));
+      foldView(caller.name, info.id, () => audit.write({ event: "recording-viewed", ...about(info, context), fromMs }));
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {
@@ -128,8 +128,8 @@ export function createRecordingService(
       for (const info of one === undefined ? allowed(needs, caller, "verify", {}) : [one]) {
         const { verdict, detail } = await verified(needs, info, context.signal);
         const bad = verdict === "altered" || verdict === "missing" || verdict === "unsigned";
-        if (bad) audit.note({ kind: "recording-verify-failed", ...about(info, caller), verdict, detail });
-        else audit.note({ kind: "recording-verified", ...about(info, caller), verdict });
+        if (bad) audit.write({ event: "recording-verify-failed", ...about(info, context), verdict, detail });
+        else audit.write({ event: "recording-verified", ...about(info, context), verdict });
         yield create(VerifyRecordingsResponseSchema, {
           ...{ id: info.id, sessionId: info.sessionId, verdict: wireVerdict[verdict], detail },
         });
@@ -140,7 +140,11 @@ export function createRecordingService(
       const { info, caller } = found(context, "export", request.id);
       const old = request.format === ExportFormat.ASCIICAST_V2;
       if (!old && !watching.sightOf(caller, resourceOf(info)).whole) throw namesWatchers();
-      audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
+      audit.write({
+        event: "recording-exported",
+        ...about(info, context),
+        format: old ? "asciicast-v2" : "asciicast-v3",
+      });
       await using file = await openRecording(folder, info.id);
       if (file === undefined) throw fileGone();
       await readOwnHead(file, info.id, context.signal);
@@ -149,7 +153,7 @@ export function createRecordingService(
     },
 
     async deleteRecording(request, context) {
-      const { info, caller } = found(context, "delete-recording", request.id);
+      const { info } = found(context, "delete-recording", request.id);
       const reason = reasonToDelete(request.reason);
       if (info.state === "live")
         throw new BartizanFault(
@@ -158,9 +162,9 @@ export function createRecordingService(
           "End it first: `bartizan kick`.",
         );
       const { seal } = info;
-      audit.note({
-        kind: "recording-deleted",
-        ...about(info, caller),
+      audit.write({
+        event: "recording-deleted",
+        ...about(info, context),
         reason,
         ...(seal === undefined ? {} : { seal }),
       });

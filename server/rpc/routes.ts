@@ -1,6 +1,7 @@
 /** Builds the one router: every service, behind the guard, with the limits that every call keeps. */
 import { type ConnectRouter, createConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
+import { AuditService } from "../../proto/gen/bartizan/v1/audit_pb.ts";
 import { LockService } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
@@ -16,6 +17,7 @@ import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { createAccessService } from "./access-service.ts";
+import { type AuditServiceNeeds, createAuditService } from "./audit-service.ts";
 import { createCommandService } from "./command-service.ts";
 import { errorInterceptor } from "./errors.ts";
 import { assertEveryMethodHasARow, type CredentialOf, createGuard } from "./guard.ts";
@@ -33,6 +35,8 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
+  readonly audit: AuditServiceNeeds["audit"];
+  readonly auditIndex: AuditServiceNeeds["index"];
   readonly clock: Clock;
   readonly log: Log;
   readonly targets: () => readonly Target[];
@@ -92,6 +96,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   router.service(CommandService, createCommandService({ commands: needs.commands, rights, labelsOf }));
   router.service(LockService, createLockService({ ...needs, findTarget }));
   router.service(AccessService, createAccessService(needs));
+  router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
   return { router, guard, streams: createStreamMethods(sessions, recordings) };
 }

@@ -57,6 +57,8 @@ const table: Readonly<Record<string, readonly [own: string, others: string] | "*
   "RecordingService/DeleteRecording": ["d", "d"],
   "RecordingService/GetRecordingKey": ["oad", "oad"],
   "CommandService/SearchCommands": ["oad", "ad"],
+  "AuditService/SearchAudit": ["ad", "ad"],
+  "AuditService/FollowAudit": ["ad", "ad"],
   "LockService/SetLock": ["d", "d"],
   "LockService/LiftLock": ["d", "d"],
   "LockService/ListLocks": ["oad", "oad"],

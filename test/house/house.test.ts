@@ -18,6 +18,9 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/limits.ts": { values: [], types: ["server/config.ts"] },
   "server/reload.ts": { values: ["server/"] },
   "server/principal-list.ts": { values: ["server/access/"], types: ["server/config.ts"] },
+  "server/verify-command.ts": {
+    values: ["server/audit/", "server/recording/", "server/config.ts", "ground"],
+  },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
@@ -25,6 +28,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
       "server/rpc/",
       "server/session/",
       "server/access/",
+      "server/audit/",
       "server/recording/",
       "server/commands/",
       "proto/gen/",
@@ -37,7 +41,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     types: ["server/target/", "server/access/", "server/recording/", "server/commands/"],
   },
   "server/recording/": {
-    values: ["server/recording/", "server/store/", "ground"],
+    values: ["server/recording/", "server/audit/", "server/store/", "ground"],
     types: ["server/session/", "server/target/"],
   },
   "server/commands/": {
@@ -47,6 +51,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     values: ["server/group/", "server/session/", "server/rpc/wire.ts", "proto/gen/", "ground"],
     types: ["server/config.ts"],
   },
+  "server/audit/": { values: ["server/audit/", "server/store/", "ground"] },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },
