@@ -10,8 +10,10 @@ import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { exportCommand } from "./export.ts";
 import { createFrame, type Frame } from "./frame.ts";
+import { freezeCommand, unfreezeCommand } from "./freeze.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
+import { lockCommand, locksCommand, unlockCommand } from "./locks.ts";
 import { loginCommand, logoutCommand } from "./login.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
 import { playCommand } from "./play.ts";
@@ -94,6 +96,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
   // These two start the server: the launcher runs them before this file is read. Here they are only told about.
   program.addCommand(elsewhere("serve", "start the server"));
   program.addCommand(elsewhere("config", "check a configuration file (`config check`)"));
+  program.addCommand(elsewhere("policy", "explain what a configuration file's policies mean (`policy test`)"));
   for (const make of [
     linkCommand,
     targetsCommand,
@@ -101,6 +104,11 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     sessionsCommand,
     watchCommand,
     kickCommand,
+    freezeCommand,
+    unfreezeCommand,
+    lockCommand,
+    unlockCommand,
+    locksCommand,
     recordingsCommand,
     playCommand,
     exportCommand,

@@ -82,7 +82,14 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
-  "lock-set": ByActor & { readonly lock: string; readonly reason: string };
+  /** `who`, `role`, `target`: whom it bars, and where; without them everybody, everywhere. */
+  "lock-set": ByActor & {
+    readonly lock: string;
+    readonly reason: string;
+    readonly role?: string;
+    /** Wall clock, ms. */
+    readonly untilMs?: number;
+  };
   "lock-lifted": ByActor & { readonly lock: string };
   "lock-stale": { readonly lock?: string };
   "session-frozen": ByActor & InSession & { readonly reason: string };

@@ -173,8 +173,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   });
   opening.use(endShellsOfDisabled({ changes, principals, registry }));
   const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
-  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, clock }));
-  const reloading = new Reloading(config, { rights, principals, registry, log, token });
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, audit, clock }));
+  const reloading = new Reloading(config, { rights, principals, audit, log, token });
   const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({

@@ -1,8 +1,10 @@
 /** Takes a config that was read again: what may change while the server runs changes at once, the rest is named. */
+import { createHash } from "node:crypto";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import type { AccessChanges } from "./access/changes.ts";
 import type { Principals } from "./access/principals.ts";
 import type { Rights } from "./access/rights.ts";
+import type { Audit } from "./audit.ts";
 import type { Config } from "./config.ts";
 import { rulesOf } from "./config-access.ts";
 import type { Log } from "./log.ts";
@@ -19,7 +21,7 @@ export interface Reloaded {
 export interface ReloadNeeds {
   readonly rights: Rights;
   readonly principals: Principals;
-  readonly registry: Registry;
+  readonly audit: Audit;
   readonly log: Log;
   readonly token: string;
 }
@@ -44,12 +46,15 @@ export class Reloading {
 
   /** All of it holds when it returns, open streams were asked again, and the shells of who is not to have any were ended. */
   take(next: Config): Reloaded {
-    const { rights, principals, log, token } = this.#needs;
+    const { rights, principals, audit, log, token } = this.#needs;
     const differ = (Object.keys(next) as (keyof Config)[]).filter(
       (key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]),
     );
     const changed = differ.filter((key) => (atOnce as readonly string[]).includes(key));
     const later = differ.filter((key) => !changed.includes(key));
+    audit.write({ event: "config-loaded", config: digestOfConfig(next) });
+    if (changed.includes("policies")) audit.write({ event: "policy-loaded", config: digestOfConfig(next.policies) });
+    for (const whose of rightsChanged(this.#config, next)) audit.write({ event: "rights-changed", whose });
     const live = Object.fromEntries(changed.map((key) => [key, next[key]]));
     this.#config = { ...this.#config, ...live };
     if (changed.includes("policies")) rights.replace(rulesFrom(rulesOf(next.policies)));
@@ -71,4 +76,20 @@ export function endShellsOfDisabled(needs: {
     const concerned = (who: string) => (name === undefined || who === name) && needs.principals.isDisabled(who);
     needs.registry.closeAll(({ operator }) => concerned(operator.name), "access-ended");
   });
+}
+
+/** Tells versions of a config apart in the audit log. */
+function digestOfConfig(config: unknown): string {
+  return createHash("sha256").update(JSON.stringify(config)).digest("hex");
+}
+
+/** The names of those whose roles differ, or who were disabled, taken out or put in. */
+function rightsChanged(before: Config, next: Config): string[] {
+  const rolesIn = ({ principals, disabledUsers }: Config) =>
+    new Map([
+      ...principals.map((each) => [each.name, each.disabled === true ? "" : [...each.roles].sort().join()] as const),
+      ...disabledUsers.map((name) => [name, ""] as const),
+    ]);
+  const [one, other] = [rolesIn(before), rolesIn(next)];
+  return [...new Set([...one.keys(), ...other.keys()])].filter((name) => one.get(name) !== other.get(name));
 }

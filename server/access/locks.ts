@@ -8,6 +8,7 @@ import { bars, inForce, type Lock, type LockRecord, type LockScope, newer } from
 import type { Caller, RoleName } from "./policy.ts";
 
 export interface NewLock extends LockScope {
+  readonly id: string;
   readonly reason: string;
   readonly by: string;
   readonly untilMs: number | undefined;
@@ -47,6 +48,10 @@ const mostLocks = 10_000;
 /** What is over is forgotten this long after. */
 const forgetMs = 90 * 24 * 60 * 60 * 1000;
 
+export function newLockId(): string {
+  return randomBytes(9).toString("base64url");
+}
+
 /** The caller keeps `db` open for longer, and closes it. */
 export function openLocks(db: DatabaseSync, clock: Clock, changes: AccessChanges): LocalLocks {
   const kept = new Map<string, LockRecord>();
@@ -77,7 +82,7 @@ export function openLocks(db: DatabaseSync, clock: Clock, changes: AccessChanges
     set(lock) {
       if (valid().length >= mostLocks)
         throw new BartizanFault("limit", "There are too many locks.", "Lift some: `bartizan locks`.");
-      const record = { ...lock, id: randomBytes(9).toString("base64url"), setAtMs: clock.wallMs(), lifted: undefined };
+      const record = { ...lock, setAtMs: clock.wallMs(), lifted: undefined };
       keep(record);
       changes.tell({ why: "locks" });
       return { lock: record, everywhere };

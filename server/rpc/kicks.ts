@@ -1,9 +1,10 @@
 /** Kick as a caller sees it: who may, what it answered, and the same answer again for the same idempotency id. */
 import { type KickLock, KickLockScope, type KickRequest } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Lock, LockScope } from "../access/lock.ts";
-import type { LockChange, LockStore } from "../access/locks.ts";
+import { type LockChange, type LockStore, type NewLock, newLockId } from "../access/locks.ts";
 import type { Caller, Resource } from "../access/policy.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
+import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { AttachmentId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -12,6 +13,7 @@ import type { Log } from "../log.ts";
 import type { KickResult } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import { noSuchSession } from "./errors.ts";
+import { lockSet } from "./lock-service.ts";
 import { untilFromWire } from "./lock-wire.ts";
 import { reasonFromWire } from "./wire.ts";
 
@@ -41,6 +43,7 @@ export interface KicksNeeds {
   readonly rights: Rights;
   readonly locks: LockStore;
   readonly clock: Clock;
+  readonly audit: Audit;
   readonly log: Log;
 }
 
@@ -48,11 +51,13 @@ export class Kicks {
   readonly #registry: Registry;
   readonly #rights: Rights;
   readonly #locks: LockStore;
+  readonly #audit: Audit;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #kept = new Map<string, Kept>();
 
-  constructor({ registry, rights, locks, clock, log }: KicksNeeds) {
+  constructor({ registry, rights, locks, audit, clock, log }: KicksNeeds) {
+    this.#audit = audit;
     this.#registry = registry;
     this.#rights = rights;
     this.#locks = locks;
@@ -61,13 +66,13 @@ export class Kicks {
   }
 
   /** Throws `invalid`, `not-found` (also for a foreign session), `forbidden`. */
-  async kick(caller: Caller, request: KickRequest): Promise<KickAnswer> {
+  async kick(caller: Caller, actor: Actor, request: KickRequest): Promise<KickAnswer> {
     const reason = reasonFromWire(request.reason);
     const { sessionId, attachmentId, idempotencyId, lock } = request;
     if (lock !== undefined && attachmentId !== "")
       throw new BartizanFault("invalid", "A lock goes with the kick of a whole session.", "Leave the attachment out.");
     if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
-    const act = () => this.#act(caller, sessionId, attachmentId, printable(reason), lock);
+    const act = () => this.#act(caller, actor, sessionId, attachmentId, printable(reason), lock);
     if (idempotencyId === "") return act();
     const key = JSON.stringify([caller.name, idempotencyId]);
     const wish = lock && [lock.scope, Number(lock.until?.seconds ?? 0), lock.until?.nanos ?? 0];
@@ -87,6 +92,7 @@ export class Kicks {
 
   async #act(
     caller: Caller,
+    actor: Actor,
     sessionId: string,
     attachmentId: string,
     reason: string,
@@ -109,7 +115,7 @@ export class Kicks {
       throw new BartizanFault("forbidden", "You may end this session, but not lock it.", "Ask an admin.");
     const untilMs = wish && untilFromWire(wish.until, this.#clock.wallMs());
     // In force before anything is ended, and in the same turn: nobody slips in between.
-    const locked = scope && this.#locks.set({ ...scope, reason, by: caller.name, untilMs });
+    const locked = scope && this.#lock(actor, { ...scope, id: newLockId(), reason, by: caller.name, untilMs });
     if (session === undefined)
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) }, locked);
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
@@ -124,6 +130,11 @@ export class Kicks {
     const result = await session.kick(whom, { name: caller.name }, reason);
     this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
     return took(result, locked);
+  }
+
+  #lock(actor: Actor, lock: NewLock): LockChange {
+    this.#audit.write(lockSet(actor, lock));
+    return this.#locks.set(lock);
   }
 
   #forgetOld(caller: string): void {

@@ -8,17 +8,17 @@ import {
   SetLockResponseSchema,
 } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { bars, type Lock, type LockScope } from "../access/lock.ts";
-import type { LockStore } from "../access/locks.ts";
+import { type LockStore, newLockId } from "../access/locks.ts";
 import { type Caller, type RoleName, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
+import type { Actor, Audit, AuditEvent } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
-import type { Log } from "../log.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
-import { callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall } from "./guard.ts";
 import { lockToWire, untilFromWire } from "./lock-wire.ts";
 import { reasonFromWire } from "./wire.ts";
 
@@ -30,11 +30,11 @@ export interface LockServiceNeeds {
   /** The roles that a name has now. */
   readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly audit: Audit;
 }
 
 export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof LockService> {
-  const { locks, rights, clock, log } = needs;
+  const { locks, rights, clock, audit } = needs;
   const mayLock = (caller: Caller, { target }: LockScope) =>
     rights.may(caller, "lock", target === "" ? {} : { target, labels: needs.findTarget(target)?.labels });
   const concerns = (caller: Caller, lock: Lock) => mayLock(caller, lock) || bars(lock, caller, lock.target);
@@ -45,8 +45,9 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       if (!mayLock(caller, scope)) throw mayNotLock();
       const reason = printable(reasonFromWire(request.reason));
       const untilMs = untilFromWire(request.until, clock.wallMs());
-      const { lock, everywhere } = locks.set({ ...scope, reason, by: caller.name, untilMs });
-      log.info({ lock: lock.id, by: caller.name, ...scope, reason, untilMs }, "lock set");
+      const id = newLockId();
+      audit.write(lockSet(actorOfCall(context), { ...scope, id, reason, untilMs }));
+      const { lock, everywhere } = locks.set({ ...scope, id, reason, by: caller.name, untilMs });
       const ended = request.endSessions ? await endBarred(needs, lock) : { ended: 0, unreachable: 0 };
       return create(SetLockResponseSchema, {
         ...{ lock: lockToWire(lock), sessionsEnded: ended.ended, sessionsUnreachable: ended.unreachable },
@@ -59,8 +60,11 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       const lock = locks.find(request.id);
       if (lock === undefined || !concerns(caller, lock)) throw noSuchLock();
       if (!mayLock(caller, lock)) throw mayNotLock();
+      audit.write({
+        ...{ event: "lock-lifted", actor: actorOfCall(context), lock: lock.id },
+        ...targetPart(lock),
+      });
       const { everywhere } = locks.lift(lock.id, caller.name) ?? { everywhere: true };
-      log.info({ lock: lock.id, by: caller.name }, "lock lifted");
       return create(LiftLockResponseSchema, { notEverywhere: !(await everywhere) });
     },
 
@@ -70,6 +74,20 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       return create(ListLocksResponseSchema, { locks: seen.map(lockToWire), stale: locks.stale });
     },
   };
+}
+
+/** For the audit log: whom it bars, on what, until when. */
+export function lockSet(
+  actor: Actor,
+  { id, user, role, target, reason, untilMs }: Omit<Lock, "by" | "setAtMs">,
+): AuditEvent {
+  const until = untilMs === undefined ? {} : { untilMs };
+  const whom = { ...(user === "" ? {} : { who: user }), ...(role === "" ? {} : { role }) };
+  return { event: "lock-set", actor, lock: id, reason, ...whom, ...until, ...targetPart({ target }) };
+}
+
+function targetPart({ target }: Pick<LockScope, "target">): { target?: string } {
+  return target === "" ? {} : { target };
 }
 
 /** Ends every session that could not be begun any more; resolves when it is known what became of them. */

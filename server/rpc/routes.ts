@@ -11,6 +11,7 @@ import type { Links } from "../access/links.ts";
 import type { LockStore } from "../access/locks.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Rights } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -35,7 +36,7 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
-  readonly audit: AuditServiceNeeds["audit"];
+  readonly audit: Audit & AuditServiceNeeds["audit"];
   readonly auditIndex: AuditServiceNeeds["index"];
   readonly clock: Clock;
   readonly log: Log;
@@ -73,7 +74,7 @@ export const maxMessageBytes = 256 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
-  const { registry, clock, log, targets, rights, locks, shutdown } = needs;
+  const { registry, clock, log, targets, rights, shutdown } = needs;
   const guard = createGuard(needs);
   const watching = createWatching(rights, needs.watchersVisible);
   const router = createConnectRouter({
@@ -87,7 +88,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;
-  const kicks = new Kicks({ registry, rights, locks, clock, log });
+  const kicks = new Kicks(needs);
   const sessions = createSessionService({ ...needs, findTarget, kicks, watching });
   router.service(SessionService, sessions);
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });

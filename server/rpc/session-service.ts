@@ -11,12 +11,12 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
 import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
 import { printable } from "../flow/printable.ts";
-import type { Log } from "../log.ts";
 import { noSuchSession } from "./errors.ts";
-import { callerOfCall, callOf } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { liveList } from "./live-list.ts";
 import { lockToWire } from "./lock-wire.ts";
@@ -36,7 +36,7 @@ import {
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
-  readonly log: Log;
+  readonly audit: Audit;
 }
 
 const wireOutcome = {
@@ -48,7 +48,7 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks, rights, watching, log } = needs;
+  const { registry, kicks, rights, watching, audit } = needs;
   const freezable = (caller: Caller, id: string) => {
     const session = registry.find(id);
     if (session === undefined || !maySee(caller, session.info)) throw noSuchSession();
@@ -87,22 +87,24 @@ export function createSessionService(
       const caller = callerOfCall(context);
       const session = freezable(caller, request.sessionId);
       const reason = printable(reasonFromWire(request.reason));
+      const { id, target } = session.info;
+      audit.write({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
       const frozen = await session.freeze({ name: caller.name }, reason);
-      log.info({ session: session.info.id, by: caller.name, reason }, "input stopped");
       return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
     },
 
     async unfreeze(request, context) {
       const caller = callerOfCall(context);
       const session = freezable(caller, request.sessionId);
+      const { id, target } = session.info;
+      audit.write({ event: "session-thawed", actor: actorOfCall(context), session: id, target });
       await session.unfreeze({ name: caller.name });
-      log.info({ session: session.info.id, by: caller.name }, "input given back");
       return {};
     },
 
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const { result, tookMs, resource, locked } = await kicks.kick(caller, request);
+      const { result, tookMs, resource, locked } = await kicks.kick(caller, actorOfCall(context), request);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,

@@ -1,4 +1,5 @@
 /** Ends sessions that nobody types in, or that last too long, and warns of it before. */
+import type { Audit } from "../audit.ts";
 import type { ClosedReason } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { HeldSession } from "./held-session.ts";
@@ -16,16 +17,17 @@ export interface LimitWatchNeeds {
   readonly live: () => Iterable<HeldSession>;
   /** Asked anew each second: the config may have changed. */
   readonly limitsOf: (user: string, target: string) => TimeLimits;
+  readonly audit: Audit;
   readonly clock: Clock;
 }
 
 /** Looks each second until disposed. */
-export function openLimitWatch({ live, limitsOf, clock }: LimitWatchNeeds): Disposable {
+export function openLimitWatch({ live, limitsOf, audit, clock }: LimitWatchNeeds): Disposable {
   /** Sessions that were told that they end, and why. */
   const warned = new WeakMap<HeldSession, ClosedReason>();
   return clock.every(tickMs, () => {
     for (const session of live()) {
-      const { operator, target, state } = session.info;
+      const { id, operator, target, state } = session.info;
       if (state === "ended") continue;
       const limits = limitsOf(operator.name, target);
       const idleLeftMs = limits.idleMs - session.gate.idleMs;
@@ -33,6 +35,7 @@ export function openLimitWatch({ live, limitsOf, clock }: LimitWatchNeeds): Disp
       const why = idleLeftMs < lastLeftMs ? "idle" : "too-long";
       const leftMs = Math.min(idleLeftMs, lastLeftMs);
       if (leftMs <= 0) {
+        audit.note({ event: "session-limit-hit", session: id, target, who: operator.name, cause: why });
         session.close(why, detailOf(why, limits));
         continue;
       }

@@ -14,6 +14,8 @@ import { operate, type Viewing, watch } from "../support/viewing.ts";
 
 const principals = { alice: ["operator"], bob: ["operator"], carol: ["auditor"], root: ["admin"] } as const;
 const everybody = { user: "", role: "", target: "" } as const;
+let ids = 0;
+const fresh = () => ({ ...everybody, id: `lock-${++ids}` });
 
 async function faultIn(viewing: Viewing): Promise<CallFault> {
   return faultOf(
@@ -172,9 +174,9 @@ describe("the store of locks", () => {
     const clock = createHeldClock();
     const db = openAccessDb(":memory:");
     const locks = openLocks(db, clock, createAccessChanges());
-    const short = locks.set({ ...everybody, reason: "a", by: "root", untilMs: clock.wallMs() + 1000 }).lock;
-    const lasting = locks.set({ ...everybody, target: "web1", reason: "b", by: "root", untilMs: undefined }).lock;
-    const lifted = locks.set({ ...everybody, user: "ana", reason: "c", by: "root", untilMs: undefined }).lock;
+    const short = locks.set({ ...fresh(), reason: "a", by: "root", untilMs: clock.wallMs() + 1000 }).lock;
+    const lasting = locks.set({ ...fresh(), target: "web1", reason: "b", by: "root", untilMs: undefined }).lock;
+    const lifted = locks.set({ ...fresh(), user: "ana", reason: "c", by: "root", untilMs: undefined }).lock;
     locks.lift(lifted.id, "root");
     const again = openLocks(db, clock, createAccessChanges());
     expect(again.list().map(({ id }) => id)).toEqual([lasting.id, short.id]);
@@ -193,7 +195,7 @@ describe("the store of locks", () => {
       .map(() => openAccessDb(":memory:"))
       .map((db) => openLocks(db, clock, createAccessChanges()));
     if (here === undefined || there === undefined) throw new Error("two stores");
-    const { lock } = here.set({ ...everybody, reason: "a", by: "root", untilMs: undefined });
+    const { lock } = here.set({ ...fresh(), reason: "a", by: "root", untilMs: undefined });
     expect(there.merge(here.records())).toBe(true);
     expect(there.merge(here.records())).toBe(false);
     expect(there.list()).toHaveLength(1);
