@@ -32,6 +32,7 @@ import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
 import { lockFolder } from "./store/folder-lock.ts";
+import { createAddressCheck } from "./target/address-check.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
@@ -130,9 +131,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
+  let ownPort: number | undefined;
   const registry = new Registry({
     ...{ clock, log, node: config.node },
-    dial: options.dial ?? createSshDial(clock),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -193,6 +195,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ...options.limits,
       },
       (bound) => {
+        ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const guard = createHostGuard([...known, ...names], bound);

@@ -30,6 +30,8 @@ const targetSchema = z.strictObject({
   agent: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
   hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
+  /** True: it may lead to this machine, to link-local and metadata addresses. */
+  allowLocal: z.boolean().default(false),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
 });
 

@@ -29,6 +29,8 @@ export interface Target {
   /** Name to look up in known_hosts instead of `host` (HostKeyAlias). */
   readonly hostKeyAlias?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** True: it may lead to loopback, link-local and metadata addresses, and to this server itself. */
+  readonly allowLocal?: boolean;
   readonly source: "config" | "ssh-config" | "demo";
 }
 

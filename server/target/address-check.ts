@@ -1,0 +1,93 @@
+/** Where a target may lead to: asked of every address that a name resolved to, in the moment of connecting (R11). */
+import { BlockList, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Target } from "./target.ts";
+
+/** Undefined when the target may lead to this address, else what is wrong with it, to go on after "leads to". */
+export type AddressCheck = (target: Destination, address: string) => string | undefined;
+export type Destination = Pick<Target, "kind" | "host" | "port" | "allowLocal">;
+
+/** By the words that a refusal says; the first that fits counts. IPv4 in IPv6's clothes is undressed before. */
+const denied: readonly (readonly [string, readonly string[]])[] = [
+  [
+    "a metadata service",
+    ["169.254.169.254/32", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::254/128"],
+  ],
+  ["the bastion's own machine", ["127.0.0.0/8", "0.0.0.0/8", "::1/128", "::/128"]],
+  ["a link-local address", ["169.254.0.0/16", "fe80::/10"]],
+  ["no single host", ["224.0.0.0/4", "255.255.255.255/32", "ff00::/8"]],
+];
+const ownMachine = "the bastion's own machine";
+const lists = denied.map(([what, ranges]) => ({ what, list: blockListOf(ranges) }));
+
+/**
+ * What the operator's own inventory asks for by word (`allowLocal`), and the demo, may be anywhere. A loopback address, or
+ * `localhost`, that stands there as such means itself; a name that only resolves to one does not, whoever runs its zone.
+ * `ownPort`: where this server listens, or undefined before it does; nothing but `allowLocal` leads there.
+ */
+export function createAddressCheck(ownPort: () => number | undefined = () => undefined): AddressCheck {
+  return (target, written) => {
+    if (target.kind === "demo" || target.allowLocal === true) return undefined;
+    const address = plainAddress(written);
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    if (isIP(address) === 0) return "no address";
+    const what = lists.find(({ list }) => list.check(address, family))?.what;
+    if (target.port === ownPort() && (what === ownMachine || isOwn(address))) return "this server itself";
+    return what === ownMachine && isLoopbackName(target.host) ? undefined : what;
+  };
+}
+
+/** Whether the inventory's own words say that this is the bastion's machine. */
+function isLoopbackName(host: string): boolean {
+  if (/^(localhost|ip6-localhost)$/i.test(host)) return true;
+  const address = plainAddress(host);
+  return /^127\./.test(address) ? isIP(address) === 4 : address === "0:0:0:0:0:0:0:1";
+}
+
+/** Without brackets and zone; an IPv4 address in one of IPv6's forms (RFC 4291 2.5.5, RFC 6052, RFC 3056) as itself. */
+export function plainAddress(written: string): string {
+  const bare = written.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
+  if (isIP(bare) !== 6) return bare;
+  const words = wordsOf(bare);
+  const [w0, w1, w2] = words;
+  const tail = (at: number) => {
+    const [high = 0, low = 0] = words.slice(at);
+    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  };
+  const zeros = (until: number) => words.slice(0, until).every((word) => word === 0);
+  if (zeros(5) && words[5] === 0xffff) return tail(6);
+  if (zeros(6) && ((words[6] ?? 0) !== 0 || (words[7] ?? 0) > 1)) return tail(6);
+  if (w0 === 0x64 && w1 === 0xff9b && words.slice(2, 6).every((word) => word === 0)) return tail(6);
+  if (w0 === 0x2002 && w1 !== undefined && w2 !== undefined) return tail(1);
+  return words.map((word) => word.toString(16)).join(":");
+}
+
+/** The eight words of an IPv6 address that `isIP` knows. */
+function wordsOf(address: string): number[] {
+  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  const [a = 0, b = 0, c = 0, d = 0] = (dotted?.slice(1) ?? []).map(Number);
+  const hex =
+    dotted === null
+      ? address
+      : `${address.slice(0, dotted.index)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  const [before = "", after] = hex.split("::");
+  const numbers = (text: string) => (text === "" ? [] : text.split(":").map((word) => Number.parseInt(word, 16)));
+  const [left, right] = [numbers(before), numbers(after ?? "")];
+  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
+}
+
+/** An address of one of this machine's interfaces, as they are now. */
+function isOwn(address: string): boolean {
+  return Object.values(networkInterfaces()).some((each) =>
+    each?.some((found) => plainAddress(found.address) === address),
+  );
+}
+
+function blockListOf(ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [net = "", bits = ""] = range.split("/");
+    list.addSubnet(net, Number(bits), net.includes(":") ? "ipv6" : "ipv4");
+  }
+  return list;
+}
