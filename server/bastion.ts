@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { Links } from "./access/links.ts";
 import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
+import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
+import { createThrottleFile } from "./access/throttle-file.ts";
 import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
 import { openAudit } from "./audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
@@ -52,6 +54,8 @@ export interface BastionOptions {
   readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
+  /** How many failed logins are taken, for tests that make many. */
+  readonly throttle?: Partial<ThrottleLimits>;
 }
 
 export interface Bastion extends AsyncDisposable {
@@ -118,6 +122,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       onClosed: (id) => keeper?.closed(id),
     }),
   );
+  const throttle = opening.use(
+    openThrottle(clock, createThrottleFile(join(config.data, "throttle.json"), clock, log), options.throttle),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
@@ -172,7 +179,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       watchersVisible: config.watching.visible,
     },
-    ...{ links, pageTokens },
+    ...{ links, pageTokens, throttle },
     callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
     linkUrl: (code) => linkUrl(code),
     graceMs: config.graceSeconds * 1000,

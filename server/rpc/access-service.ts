@@ -4,6 +4,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Caller } from "../access/policy.ts";
+import type { Throttle } from "../access/throttle.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { callerOfCall, peerKey } from "./guard.ts";
@@ -15,6 +17,7 @@ export interface AccessServiceNeeds {
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;
+  readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly log: Log;
@@ -48,10 +51,20 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
     },
 
     redeemCode(request, context) {
-      const caller = needs.links.redeem(request.code, context.values.get(peerKey)?.address ?? "");
+      const caller = redeemed(request.code, context.values.get(peerKey)?.address ?? "", needs);
       const { token, expiresAtMs } = needs.pageTokens.issue(caller);
       needs.log.info({ by: caller.name }, "link redeemed");
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
     },
   };
+}
+
+/** Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address. */
+function redeemed(code: string, address: string, { links, throttle }: AccessServiceNeeds): Caller {
+  try {
+    return links.redeem(code);
+  } catch (error) {
+    throttle.failed({ address });
+    throw error;
+  }
 }

@@ -6,6 +6,7 @@ import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import type { Links } from "../access/links.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Throttle } from "../access/throttle.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -31,6 +32,7 @@ export interface RoutesNeeds {
   readonly callerOf: CallerOf;
   readonly links: Links;
   readonly pageTokens: PageTokens;
+  readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
@@ -56,7 +58,7 @@ export const maxMessageBytes = 256 * 1024;
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
   const { registry, clock, log, targets, callerOf, graceMs, watchersVisible, shutdown } = needs;
-  const guard = createGuard(callerOf, log);
+  const guard = createGuard(callerOf, needs.throttle, log);
   const router = createConnectRouter({
     // Compression costs 12 to 17 times the CPU on terminal frames.
     acceptCompression: [],

@@ -1,6 +1,7 @@
 /** Where a target may lead to: asked of every address that a name resolved to, in the moment of connecting (R11). */
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { plainAddress } from "../flow/address.ts";
 import type { Target } from "./target.ts";
 
 /** Undefined when the target may lead to this address, else what is wrong with it, to go on after "leads to". */
@@ -42,38 +43,6 @@ function isLoopbackName(host: string): boolean {
   if (/^(localhost|ip6-localhost)$/i.test(host)) return true;
   const address = plainAddress(host);
   return /^127\./.test(address) ? isIP(address) === 4 : address === "0:0:0:0:0:0:0:1";
-}
-
-/** Without brackets and zone; an IPv4 address in one of IPv6's forms (RFC 4291 2.5.5, RFC 6052, RFC 3056) as itself. */
-export function plainAddress(written: string): string {
-  const bare = written.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
-  if (isIP(bare) !== 6) return bare;
-  const words = wordsOf(bare);
-  const [w0, w1, w2] = words;
-  const tail = (at: number) => {
-    const [high = 0, low = 0] = words.slice(at);
-    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
-  };
-  const zeros = (until: number) => words.slice(0, until).every((word) => word === 0);
-  if (zeros(5) && words[5] === 0xffff) return tail(6);
-  if (zeros(6) && ((words[6] ?? 0) !== 0 || (words[7] ?? 0) > 1)) return tail(6);
-  if (w0 === 0x64 && w1 === 0xff9b && words.slice(2, 6).every((word) => word === 0)) return tail(6);
-  if (w0 === 0x2002 && w1 !== undefined && w2 !== undefined) return tail(1);
-  return words.map((word) => word.toString(16)).join(":");
-}
-
-/** The eight words of an IPv6 address that `isIP` knows. */
-function wordsOf(address: string): number[] {
-  const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  const [a = 0, b = 0, c = 0, d = 0] = (dotted?.slice(1) ?? []).map(Number);
-  const hex =
-    dotted === null
-      ? address
-      : `${address.slice(0, dotted.index)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  const [before = "", after] = hex.split("::");
-  const numbers = (text: string) => (text === "" ? [] : text.split(":").map((word) => Number.parseInt(word, 16)));
-  const [left, right] = [numbers(before), numbers(after ?? "")];
-  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
 }
 
 /** An address of one of this machine's interfaces, as they are now. */

@@ -93,7 +93,6 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   { what: /^ioredis$/, within: product, files: [/^server\/group\/redis-client\.ts$/] },
   { what: /^prom-client$/, within: product, files: [/^server\/metrics\.ts$/] },
   { what: /^(openid-client|jose)$/, within: product, files: [/^server\/access\/oidc\.ts$/] },
-  { what: /^rate-limiter-flexible$/, within: product, files: [/^server\/(access|front)\/throttle\.ts$/] },
   { what: /^yaml$/, within: product, files: [/^server\/config\.ts$/] },
   { what: /^pino$/, within: product, files: [/^server\/log\.ts$/], types: "free" },
   {

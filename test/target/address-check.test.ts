@@ -2,8 +2,9 @@
 import type { LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
 import { describe, expect, test } from "vitest";
+import { plainAddress } from "../../server/flow/address.ts";
 import { systemClock } from "../../server/flow/clock.ts";
-import { createAddressCheck, type Destination, plainAddress } from "../../server/target/address-check.ts";
+import { createAddressCheck, type Destination } from "../../server/target/address-check.ts";
 import { createSshDial, dialSsh } from "../../server/target/ssh.ts";
 import type { Target } from "../../server/target/target.ts";
 import { open } from "../support/dialing.ts";
