@@ -17,8 +17,9 @@ import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
 import { createHostGuard } from "./front/host-guard.ts";
-import { type ListenOptions, listen } from "./front/listen.ts";
+import { type ListenOptions, listen, usualLimits } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
+import { createTrustedProxies } from "./front/trusted-proxies.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { Log } from "./log.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
@@ -188,7 +189,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     version: version(),
     shutdown: shutdown.signal,
   });
-  const { host, port, names } = config.listen;
+  const { host, port, names, trustedProxies = [] } = config.listen;
   const pages = {
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
@@ -196,7 +197,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const front = opening.use(
     await listen(
       {
-        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs },
+        ...{ host, port, pingMs, ...usualLimits },
         clearText: tls === undefined || isLoopback(host),
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
@@ -205,14 +206,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound);
+        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0);
         return {
           request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
-      clock,
-      log,
+      { clock, log, proxies: createTrustedProxies(trustedProxies) },
     ),
   );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { roleNames } from "./access/policy.ts";
 import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
+import { isNet } from "./flow/address.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
 const port = z.number().int().min(0).max(65535);
@@ -60,6 +61,8 @@ const fileSchema = z.strictObject({
       port: port.default(7322),
       /** Further names that clients use for this server. */
       names: z.array(z.string().min(1)).default([]),
+      /** Addresses and nets of proxies that may say who calls, in x-forwarded-for. */
+      trustedProxies: z.array(z.string().refine(isNet, "an address, or a net as 10.0.0.0/8")).optional(),
       tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
     })
     .prefault({}),

@@ -1,5 +1,5 @@
 /** IP addresses as values: one spelling for each, and the net that one caller is taken to have. */
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
 /** Without brackets and zone; an IPv4 address in one of IPv6's forms (RFC 4291 2.5.5, RFC 6052, RFC 3056) as itself. */
 export function plainAddress(written: string): string {
@@ -24,6 +24,31 @@ export function netOf(address: string): string {
   const plain = plainAddress(address);
   if (isIP(plain) === 4) return plain.slice(0, plain.lastIndexOf("."));
   return isIP(plain) === 6 ? plain.split(":").slice(0, 4).join(":") : plain;
+}
+
+/** Whether the text is an address, or a net as "10.0.0.0/8". */
+export function isNet(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** Tells whether an address is in one of these addresses and nets, which are as `isNet` wants them. */
+export function createNetSet(nets: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const net of nets) {
+    const [address = "", bits] = net.split("/");
+    const plain = plainAddress(address);
+    const family = isIP(plain) === 4 ? "ipv4" : "ipv6";
+    if (bits === undefined) list.addAddress(plain, family);
+    else list.addSubnet(address, Number(bits), address.includes(":") ? "ipv6" : "ipv4");
+  }
+  return (written) => {
+    const address = plainAddress(written);
+    const version = isIP(address);
+    return version !== 0 && list.check(address, version === 4 ? "ipv4" : "ipv6");
+  };
 }
 
 /** The eight words of an IPv6 address that `isIP` knows. */

@@ -9,13 +9,17 @@ export interface HostGuard {
   readonly ownOrigin: (value: string | undefined) => boolean;
 }
 
-/** `names`: host names without port; `port`: where the server listens. Host is compared in lower case. */
-export function createHostGuard(names: readonly string[], port: number): HostGuard {
+/**
+ * `names`: host names without port; `port`: where the server listens. `proxied`: they are answered as well as they stand in
+ * front of a proxy at the usual ports. Host is compared in lower case.
+ */
+export function createHostGuard(names: readonly string[], port: number, proxied = false): HostGuard {
   const hosts = new Set<string>();
+  const usual = [80, 443];
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
-    hosts.add(`${host}:${port}`);
-    if (port === 80 || port === 443) hosts.add(host);
+    for (const each of proxied ? [port, ...usual] : [port]) hosts.add(`${host}:${each}`);
+    if (proxied || usual.includes(port)) hosts.add(host);
   }
   const ownOrigin = (value: string | undefined) => {
     if (value === undefined) return false;

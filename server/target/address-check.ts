@@ -1,7 +1,7 @@
 /** Where a target may lead to: asked of every address that a name resolved to, in the moment of connecting (R11). */
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { plainAddress } from "../flow/address.ts";
+import { createNetSet, plainAddress } from "../flow/address.ts";
 import type { Target } from "./target.ts";
 
 /** Undefined when the target may lead to this address, else what is wrong with it, to go on after "leads to". */
@@ -19,7 +19,7 @@ const denied: readonly (readonly [string, readonly string[]])[] = [
   ["no single host", ["224.0.0.0/4", "255.255.255.255/32", "ff00::/8"]],
 ];
 const ownMachine = "the bastion's own machine";
-const lists = denied.map(([what, ranges]) => ({ what, list: blockListOf(ranges) }));
+const lists = denied.map(([what, nets]) => ({ what, has: createNetSet(nets) }));
 
 /**
  * What the operator's own inventory asks for by word (`allowLocal`), and the demo, may be anywhere. A loopback address, or
@@ -30,9 +30,8 @@ export function createAddressCheck(ownPort: () => number | undefined = () => und
   return (target, written) => {
     if (target.kind === "demo" || target.allowLocal === true) return undefined;
     const address = plainAddress(written);
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     if (isIP(address) === 0) return "no address";
-    const what = lists.find(({ list }) => list.check(address, family))?.what;
+    const what = lists.find(({ has }) => has(address))?.what;
     if (target.port === ownPort() && (what === ownMachine || isOwn(address))) return "this server itself";
     return what === ownMachine && isLoopbackName(target.host) ? undefined : what;
   };
@@ -50,13 +49,4 @@ function isOwn(address: string): boolean {
   return Object.values(networkInterfaces()).some((each) =>
     each?.some((found) => plainAddress(found.address) === address),
   );
-}
-
-function blockListOf(ranges: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [net = "", bits = ""] = range.split("/");
-    list.addSubnet(net, Number(bits), net.includes(":") ? "ipv6" : "ipv4");
-  }
-  return list;
 }
