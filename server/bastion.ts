@@ -208,7 +208,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0);
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, clock, log, pages, page, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },

@@ -7,6 +7,8 @@ export interface HostGuard {
   readonly origin: (value: string | undefined) => boolean;
   /** True only with an Origin, and one of this server's own: browsers ask nobody before they open a WebSocket. */
   readonly ownOrigin: (value: string | undefined) => boolean;
+  /** Of a browser's Sec-Fetch-Site: true for the server's own page, and for whoever sends none, which no browser does. */
+  readonly site: (value: string | string[] | undefined) => boolean;
 }
 
 /**
@@ -29,6 +31,7 @@ export function createHostGuard(names: readonly string[], port: number, proxied 
   return {
     ownOrigin,
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
+    site: (value) => value === undefined || value === "same-origin",
     origin: (value) => value === undefined || ownOrigin(value),
   };
 }

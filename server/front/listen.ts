@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { BartizanFault } from "../errors.ts";
 import { netOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
+import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
 import type { Peer } from "../rpc/guard.ts";
 import type { NodeRequest, NodeResponse, RequestListener } from "./adapter.ts";
@@ -113,7 +114,7 @@ export async function listen(
   clear1.emit("listening");
   secure?.emit("listening");
 
-  const warn = rarely(clock, (what: string, more: object) => log.warn(more, what));
+  const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
   const crowd = createCrowd(options, () =>
     warn("too many connections: some are closed", {
       ...{ connections: crowd.sockets.size, unauthenticated: crowd.strangers.size },
@@ -185,17 +186,6 @@ export async function listen(
       for (const socket of crowd.sockets) socket.destroy();
       await closed;
     },
-  };
-}
-
-/** Calls at most once a minute for each kind of news. */
-function rarely(clock: Clock, call: (what: string, more: object) => void): typeof call {
-  const calledAtMs = new Map<string, number>();
-  return (what, more) => {
-    const nowMs = clock.monotonicMs();
-    if (nowMs - (calledAtMs.get(what) ?? Number.NEGATIVE_INFINITY) < 60_000) return;
-    calledAtMs.set(what, nowMs);
-    call(what, more);
   };
 }
 

@@ -54,6 +54,8 @@ export interface Routes {
 }
 
 export const maxMessageBytes = 256 * 1024;
+/** For what needs no token, and for what is a name and a reason. */
+const maxSmallBytes = 64 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
@@ -72,11 +74,13 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const kicks = new Kicks(registry, clock, log);
   const sessions = createSessionService({ registry, findTarget, graceMs, kicks, watchersVisible });
   router.service(SessionService, sessions);
+  // The later of two handlers for a path counts.
+  router.rpc(SessionService.method.kick, sessions.kick, { readMaxBytes: maxSmallBytes });
   const recordings = createRecordingService(needs.recordings);
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets));
   router.service(CommandService, createCommandService(needs.commands));
-  router.service(AccessService, createAccessService(needs));
+  router.service(AccessService, createAccessService(needs), { readMaxBytes: maxSmallBytes });
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
   return { router, guard, streams: createStreamMethods(sessions, recordings) };
 }
