@@ -180,7 +180,13 @@ export function parseConfig(
   text: string,
 ): { file: FileConfig; lineOf: (path: readonly PropertyKey[]) => number } | { problems: ConfigProblem[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: false,
+    schema: "core",
+    logLevel: "error",
+  });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   if (document.errors.length > 0)
     return {
