@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { type Bastion, openBastion, version } from "./bastion.ts";
 import { type Config, isLoopback, readConfig } from "./config.ts";
+import { guardMemory } from "./dump-guard.ts";
 import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { aborted } from "./flow/life.ts";
@@ -79,6 +80,7 @@ function say(text: string): number {
 
 async function serve(config: Config): Promise<number> {
   const log = createLog(config.log);
+  if (!guardMemory()) log.warn("a core dump of this process would hold secrets: limit its size to 0 (ulimit -c 0)");
   const stopped = stopSignal();
   // Not the first signal: the demo's shells are waited for like all others.
   await using inventory = await openInventory(config, stopped.second);

@@ -48,6 +48,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
     types: ["server/target/"],
   },
+  "server/dump-guard.ts": { values: [] },
   "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },
   ground: { values: ["ground"] },

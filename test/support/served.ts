@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { serverFlags } from "../../cli/hand-over.js";
 import { until } from "./until.ts";
 
 const main = new URL("../../server/main.ts", import.meta.url).pathname;
@@ -34,7 +35,8 @@ export async function openServed(yaml: string, { files = {} }: ServedOptions = {
   for (const [name, text] of Object.entries({ ...files, "bartizan.yaml": yaml }))
     writeFileSync(join(folder, name), text);
   const env = { PATH: process.env.PATH, HOME: folder, XDG_STATE_HOME: join(folder, "state") };
-  const child = spawn(process.execPath, [main, "serve", "--config", join(folder, "bartizan.yaml")], { env });
+  const args = [...serverFlags, main, "serve", "--config", join(folder, "bartizan.yaml")];
+  const child = spawn(process.execPath, args, { env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
   const exited = once(child, "close");
