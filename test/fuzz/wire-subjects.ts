@@ -3,10 +3,7 @@ import { randomBytes } from "node:crypto";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
-import { CommandService, RecordingService } from "../../proto/gen/bartizan/v1/recording_pb.ts";
-import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { TargetService } from "../../proto/gen/bartizan/v1/target_pb.ts";
+import { contractMethods, pathOf } from "../support/contract.ts";
 import { endHeaders, endStream, frame, frameTypes, preface, requestBlock } from "../support/http2-frames.ts";
 import type { Random } from "../support/random.ts";
 import { openServed, type Served } from "../support/served.ts";
@@ -14,10 +11,7 @@ import { randomBinary, randomJson } from "./messages.ts";
 import { mutate } from "./mutate.ts";
 import { Finding, hangMs, type Subject } from "./subject.ts";
 
-const methods = [AccessService, CommandService, RecordingService, SessionService, TargetService].flatMap(
-  ({ methods: each }): DescMethod[] => each,
-);
-const pathOf = (method: DescMethod) => `/${method.parent.typeName}/${method.name}`;
+const methods = await contractMethods();
 /** A target that refuses at once: what is typed goes nowhere. */
 const yaml = `listen: { port: 0 }
 demo: false
