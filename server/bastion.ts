@@ -13,6 +13,8 @@ import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
+import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
+import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
@@ -25,8 +27,9 @@ import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
 import { createAuthPages } from "./front/auth-pages.ts";
 import { createHostGuard } from "./front/host-guard.ts";
-import { type ListenOptions, listen } from "./front/listen.ts";
+import { type ListenOptions, listen, usualLimits } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
+import { createTrustedProxies } from "./front/trusted-proxies.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -47,6 +50,7 @@ import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
 import { lockFolder } from "./store/folder-lock.ts";
+import { createAddressCheck } from "./target/address-check.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
@@ -66,6 +70,8 @@ export interface BastionOptions {
   readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
+  /** How many failed logins are taken, for tests that make many. */
+  readonly throttle?: Partial<ThrottleLimits>;
 }
 
 export interface Bastion extends AsyncDisposable {
@@ -145,6 +151,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       onClosed: (id) => keeper?.closed(id),
     }),
   );
+  const throttle = opening.use(
+    openThrottle(clock, createThrottleFile(join(config.data, "throttle.json"), clock, log), options.throttle),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
@@ -158,9 +167,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
+  let ownPort: number | undefined;
   const registry = new Registry({
     ...{ clock, log, node: config.node },
-    dial: options.dial ?? createSshDial(clock),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -201,7 +211,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf },
+    ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf },
     banner: () => reloading.now.watching.banner,
     ...identity,
     credentialOf({ token: given, cookie, address }, call) {
@@ -217,7 +227,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     version: version(),
     shutdown: shutdown.signal,
   });
-  const { host, port, names } = config.listen;
+  const { host, port, names, trustedProxies = [] } = config.listen;
   const pages = {
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
@@ -225,24 +235,24 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const front = opening.use(
     await listen(
       {
-        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs },
+        ...{ host, port, pingMs, ...usualLimits },
         clearText: tls === undefined || isLoopback(host),
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
       (bound) => {
+        ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
-        const { url } = config.identity;
-        const guard = createHostGuard([...known, ...names], bound, url === undefined ? [] : [new URL(url).host]);
+        const also = config.identity.url === undefined ? [] : [new URL(config.identity.url).host];
+        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, also);
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, clock, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
-      clock,
-      log,
+      { clock, log, proxies: createTrustedProxies(trustedProxies) },
     ),
   );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.

@@ -16,6 +16,7 @@ import {
 } from "./config-access.ts";
 import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
+import { isNet } from "./flow/address.ts";
 
 const name = principalName;
 const port = z.number().int().min(0).max(65535);
@@ -39,6 +40,8 @@ const targetSchema = z.strictObject({
   agent: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
   hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
+  /** True: it may lead to this machine, to link-local and metadata addresses. */
+  allowLocal: z.boolean().default(false),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
   limits: limitsSchema.optional(),
 });
@@ -71,6 +74,8 @@ const fileSchema = z.strictObject({
       port: port.default(7322),
       /** Further names that clients use for this server. */
       names: z.array(z.string().min(1)).default([]),
+      /** Addresses and nets of proxies that may say who calls, in x-forwarded-for. */
+      trustedProxies: z.array(z.string().refine(isNet, "an address, or a net as 10.0.0.0/8")).optional(),
       tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
     })
     .prefault({}),
@@ -194,7 +199,13 @@ export function parseConfig(
   text: string,
 ): { file: FileConfig; lineOf: (path: readonly PropertyKey[]) => number } | { problems: ConfigProblem[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: false,
+    schema: "core",
+    logLevel: "error",
+  });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   if (document.errors.length > 0)
     return {

@@ -5,6 +5,8 @@ import type { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { Links } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
+import type { Caller } from "../access/policy.ts";
+import type { Throttle } from "../access/throttle.ts";
 import type { SignInWay } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -23,6 +25,7 @@ export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, Login
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;
+  readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
 }
@@ -64,7 +67,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
     },
 
     redeemCode(request, context) {
-      const caller = needs.links.redeem(request.code, context.values.get(peerKey)?.address ?? "");
+      const caller = redeemed(request.code, context.values.get(peerKey)?.address ?? "", needs);
       const { token, expiresAtMs } = needs.pageTokens.issue(caller);
       needs.log.info({ by: caller.name }, "link redeemed");
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
@@ -76,3 +79,13 @@ const ways: Readonly<Record<SignInWay, string>> = {
   ...{ "local-token": "token", token: "token", link: "link", oidc: "provider" },
   ...{ "api-token": "api-token", device: "api-token" },
 };
+
+/** Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address. */
+function redeemed(code: string, address: string, { links, throttle }: AccessServiceNeeds): Caller {
+  try {
+    return links.redeem(code);
+  } catch (error) {
+    throttle.failed({ address });
+    throw error;
+  }
+}

@@ -4,6 +4,7 @@ import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
+import type { Throttle } from "../access/throttle.ts";
 import type { Actor } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -61,18 +62,19 @@ export interface GuardNeeds {
   readonly credentialOf: CredentialOf;
   readonly rights: Rights;
   readonly changes: AccessChanges;
+  readonly throttle: Pick<Throttle, "admit">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** The `requestGate` of every handler. A stream that it let in ends as soon as it would not be let in any more. */
 export function createGuard(needs: GuardNeeds) {
-  const { credentialOf, rights, log } = needs;
+  const { rights, log } = needs;
   return (context: HandlerContext): void => {
     try {
       const action = policyTable[`${context.service.typeName}/${context.method.name}`];
       if (action === anyone) return;
-      const credential = authenticated(context, credentialOf);
+      const credential = authenticated(context, needs);
       context.values.get(peerKey)?.authenticated();
       const check = (caller: Caller) => {
         if (action === undefined || !rights.mayEver(caller, action)) throw mayNot();
@@ -160,13 +162,15 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, credentialOf: CredentialOf): Credential {
+function authenticated(context: HandlerContext, { credentialOf, throttle }: GuardNeeds): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
   const proof = { token, cookie: token === undefined ? cookie : undefined, address };
   const credential = credentialOf(proof, context.signal);
+  // A call without any token guesses nothing.
+  if (token !== undefined) throttle.admit({ address, claims: idOf(token) }, credential?.caller.name);
   if (credential === undefined)
     throw new BartizanFault(
       "unauthenticated",
@@ -178,4 +182,9 @@ function authenticated(context: HandlerContext, credentialOf: CredentialOf): Cre
       "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
     );
   return credential;
+}
+
+/** The public part of an API token: whom it claims to come from. */
+function idOf(token: string): string | undefined {
+  return /^bzt_([A-Za-z0-9]{1,40})_/.exec(token)?.[1];
 }

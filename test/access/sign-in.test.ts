@@ -99,9 +99,9 @@ describe("the sign-in of the page by a real identity provider", () => {
   it("believes the cookie from its own page alone", async () => {
     await signIn("zed-1");
     const nobody = "unauthenticated";
-    expect(await whoAmI({ "sec-fetch-site": "cross-site" })).toBe(nobody);
-    expect(await whoAmI({ "sec-fetch-site": "same-site" })).toBe(nobody);
-    expect(await whoAmI({ "sec-fetch-site": "none" })).toBe(nobody);
+    expect(await whoAmI({ "sec-fetch-site": "cross-site" })).toBe("forbidden");
+    expect(await whoAmI({ "sec-fetch-site": "same-site" })).toBe("forbidden");
+    expect(await whoAmI({ "sec-fetch-site": "none" })).toBe("forbidden");
     expect(await whoAmI({ "x-other": "nothing says where it is from" })).toBe(nobody);
     expect(await whoAmI({ origin: bastion.url })).toMatchObject({ name: "zed" });
     expect(await whoAmI({ "sec-fetch-site": "same-origin" })).toMatchObject({ name: "zed" });

@@ -19,7 +19,11 @@ function watchedBy(again: () => Caller | undefined) {
   const changes = createAccessChanges();
   const rights = createRights(rulesFrom([]), changes);
   const log = createLog("silent");
-  const guard = createGuard({ ...{ rights, changes, clock, log }, credentialOf: () => ({ caller: carol, again }) });
+  const throttle = { admit() {} };
+  const guard = createGuard({
+    ...{ rights, changes, throttle, clock, log },
+    credentialOf: () => ({ caller: carol, again }),
+  });
   const client = new AbortController();
   const context = createHandlerContext({
     ...{ service: SessionService, method: SessionService.method.watch, protocolName: "connect", url: "http://x/" },
