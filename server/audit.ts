@@ -56,9 +56,9 @@ interface EventDetails {
   "device-code-issued": { readonly address: string };
   "device-code-approved": ByActor;
   "device-code-denied": ByActor;
-  "token-created": ByActor & { readonly token: string };
-  "token-used-from-new-source": ByActor & { readonly token?: string };
-  "token-revoked": ByActor & { readonly token: string };
+  "token-created": ByActor & { readonly token: string; readonly owner: string };
+  "token-used-from-new-source": ByActor & { readonly token: string; readonly owner: string };
+  "token-revoked": ByActor & { readonly token: string; readonly owner: string };
   "rights-changed": { readonly whose: string };
   "call-refused": ByActor & { readonly method: string };
   "cross-site-refused": { readonly address: string; readonly times?: number };
@@ -82,11 +82,11 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
-  /** `who`, `role`, `target`: whom it bars, and where; without them everybody, everywhere. */
+  /** `bars`: the user, the role, both, or empty for everybody; `target`: where, without it everywhere. */
   "lock-set": ByActor & {
     readonly lock: string;
     readonly reason: string;
-    readonly role?: string;
+    readonly bars: string;
     /** Wall clock, ms. */
     readonly untilMs?: number;
   };

@@ -13,11 +13,13 @@ import { PageTokens } from "./access/page-tokens.ts";
 import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
+import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
 import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
 import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -96,6 +98,8 @@ export interface Bastion extends AsyncDisposable {
   drain(signal: AbortSignal): Promise<void>;
   /** Takes a config that was read again; nothing of it can fail any more. */
   reload(config: Config): Reloaded;
+  /** A config that was to be taken and is at fault: for the audit log. */
+  refused(why: string): void;
 }
 
 /** A connection without a sign of life for so long is asked for one. */
@@ -134,14 +138,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
 
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
-  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
-  const locks = openLocks(accessDb, clock, changes);
   const key = openSealKey(config.data);
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  const signIns = createSignInNotes(audit, clock);
+  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
+  const locks = openLocks(accessDb, clock, changes);
+  const tell = tellIdentity(audit, signIns);
   const identity = openIdentity({
-    ...{ settings: config.identity, principals, clock, log, audit, pageUrl: () => config.identity.url ?? linkBase() },
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
     database: accessDb,
   });
   let keeper: Keeper | undefined;
@@ -177,6 +183,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     onCommands: ({ recordingId }, count) => {
       if (recordingId !== undefined) recordings.recorders.countCommands(recordingId, count);
     },
+    onEnded: (info) => audit.note(sessionEnded(info)),
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
     atOnce: (user, target) => limits(user, target),
@@ -211,9 +218,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
     },
-    ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf },
+    ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
-    ...identity,
+    ...{ ...identity, tell },
     credentialOf({ token: given, cookie, address }, call) {
       if (cookie !== undefined) return identity.byCookie(cookie, call);
       if (given === undefined) return undefined;
@@ -259,6 +266,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
 
+  audit.note({ event: "server-started", version: version(), config: configDigest(config) });
   const held = opening.move();
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
@@ -268,10 +276,18 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    createLink() {
+      audit.write({ event: "link-made", actor: { name: localUser.name, signedIn: localUser.signedIn } });
+      return linkUrl(links.create(localUser).code);
+    },
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
-    drain: (signal) => registry.drain(signal),
+    async drain(signal) {
+      audit.note({ event: "drain-started", sessions: registry.size });
+      await registry.drain(signal);
+      audit.note({ event: "drain-ended", sessions: registry.size });
+    },
+    refused: (why) => audit.note({ event: "config-refused", cause: why }),
     reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -98,6 +98,7 @@ function reload(file: string | undefined, bastion: Bastion, log: Log): void {
   } catch (error) {
     const { message } = faultFrom(error);
     log.error({ err: error }, "config not taken over");
+    bastion.refused(message);
     process.stderr.write(`bartizan: the config is not taken over, the old one stays:\n${message}\n`);
   }
 }

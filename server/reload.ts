@@ -1,9 +1,9 @@
 /** Takes a config that was read again: what may change while the server runs changes at once, the rest is named. */
-import { createHash } from "node:crypto";
 import { rulesFrom } from "./access/built-in-rules.ts";
 import type { AccessChanges } from "./access/changes.ts";
 import type { Principals } from "./access/principals.ts";
 import type { Rights } from "./access/rights.ts";
+import { configDigest } from "./audit/server-notes.ts";
 import type { Audit } from "./audit.ts";
 import type { Config } from "./config.ts";
 import { rulesOf } from "./config-access.ts";
@@ -52,8 +52,9 @@ export class Reloading {
     );
     const changed = differ.filter((key) => (atOnce as readonly string[]).includes(key));
     const later = differ.filter((key) => !changed.includes(key));
-    audit.write({ event: "config-loaded", config: digestOfConfig(next) });
-    if (changed.includes("policies")) audit.write({ event: "policy-loaded", config: digestOfConfig(next.policies) });
+    const cause = changed.join(", ") || undefined;
+    audit.write({ event: "config-loaded", config: configDigest(next), cause });
+    if (changed.includes("policies")) audit.write({ event: "policy-loaded", config: configDigest(next.policies) });
     for (const whose of rightsChanged(this.#config, next)) audit.write({ event: "rights-changed", whose });
     const live = Object.fromEntries(changed.map((key) => [key, next[key]]));
     this.#config = { ...this.#config, ...live };
@@ -76,11 +77,6 @@ export function endShellsOfDisabled(needs: {
     const concerned = (who: string) => (name === undefined || who === name) && needs.principals.isDisabled(who);
     needs.registry.closeAll(({ operator }) => concerned(operator.name), "access-ended");
   });
-}
-
-/** Tells versions of a config apart in the audit log. */
-function digestOfConfig(config: unknown): string {
-  return createHash("sha256").update(JSON.stringify(config)).digest("hex");
 }
 
 /** The names of those whose roles differ, or who were disabled, taken out or put in. */

@@ -1,11 +1,11 @@
 /** Puts together who may come in and by what: API tokens, sign-ins by the identity provider, logins of programs. */
 import { readFileSync } from "node:fs";
-import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { DatabaseSync } from "../store/database.ts";
 import { type ApiTokens, createApiTokens } from "./api-tokens.ts";
+import type { TellIdentity } from "./identity-events.ts";
 import type { IdentitySettings } from "./identity-settings.ts";
 import { createLogins, type Logins } from "./logins.ts";
 import { createOidc } from "./oidc.ts";
@@ -25,7 +25,7 @@ export interface IdentityNeeds {
   readonly pageUrl: () => string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Pick<Audit, "note">;
+  readonly tell: TellIdentity;
 }
 
 export interface Identity {
@@ -42,7 +42,7 @@ export interface Identity {
 }
 
 /** Holds nothing open. Throws `config` for a secret that cannot be read. */
-export function openIdentity({ settings, database, principals, pageUrl, clock, log, audit }: IdentityNeeds): Identity {
+export function openIdentity({ settings, database, principals, pageUrl, clock, log, tell }: IdentityNeeds): Identity {
   const { rolesOf, isDisabled } = principals;
   const { oidc, believeDays } = settings;
   const people = createPeople({ database, clock, isReserved: (name) => principals.isConfigured(name), believeDays });
@@ -50,7 +50,7 @@ export function openIdentity({ settings, database, principals, pageUrl, clock, l
   const apiTokens = createApiTokens({
     ...{ database, clock, rolesOf },
     onNewSource: ({ id, owner }, address) =>
-      audit.note({ event: "token-used-from-new-source", actor: { name: owner, address }, token: id }),
+      tell({ event: "token-used-from-new-source", actor: { name: owner, address }, who: owner, token: id }),
   });
   const signIns = createSignIns({
     ...{ store: createSignInStore(database), clock, rolesOf },
@@ -64,7 +64,7 @@ export function openIdentity({ settings, database, principals, pageUrl, clock, l
     signIn:
       oidc &&
       createSignInFlow({
-        ...{ people, signIns, isDisabled, clock, log, audit },
+        ...{ people, signIns, isDisabled, clock, log, tell },
         oidc: createOidc(oidc, oidc.clientSecretFile && secretIn(oidc.clientSecretFile), clock),
         redirectUri: () => `${pageUrl()}/auth/callback`,
       }),

@@ -1,9 +1,9 @@
 /** The way to the identity provider and back: who went, bound to his browser by a short-lived secret; each way back counts once. */
 import { randomBytes } from "node:crypto";
-import type { Audit } from "../audit.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
+import type { TellIdentity } from "./identity-events.ts";
 import type { Oidc, OidcAttempt } from "./oidc.ts";
 import { refusalOf, refusedSignIn } from "./oidc-identity.ts";
 import type { People } from "./people.ts";
@@ -38,7 +38,7 @@ export interface SignInNeeds {
   readonly redirectUri: () => string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Pick<Audit, "note">;
+  readonly tell: TellIdentity;
 }
 
 const maxDetailLength = 300;
@@ -57,7 +57,7 @@ export interface SignInFlow {
 }
 
 export function createSignInFlow(needs: SignInNeeds): SignInFlow {
-  const { oidc, people, signIns, clock, log, audit } = needs;
+  const { oidc, people, signIns, clock, log, tell } = needs;
   /** By digest of the secret, oldest first. */
   const away = new Map<
     string,
@@ -82,7 +82,7 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
       try {
         tries.take(address);
       } catch (error) {
-        audit.note({ event: "login-throttled", address });
+        tell({ event: "login-throttled", address });
         throw error;
       }
       const place = signInPlaces.find((each) => each === wanted) ?? "targets";
@@ -98,11 +98,11 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
       try {
         const { name, roles, place } = await identify(query, secret);
         const cookie = signIns.begin(name, roles);
-        audit.note({ event: "login-ok", actor: { name, address, signedIn: "oidc" } });
+        tell({ event: "login-ok", actor: { name, address, signedIn: "oidc" } });
         return { cookie, place };
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
-        audit.note({ event: "login-failed", address, cause });
+        tell({ event: "login-failed", address, cause });
         log.warn({ address, cause, detail: detailOf(error) }, "sign-in refused");
         throw error;
       }

@@ -6,12 +6,13 @@ import type { Links } from "../access/links.ts";
 import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { Throttle } from "../access/throttle.ts";
-import type { SignInWay } from "../audit.ts";
+import type { Audit, SignInWay } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
-import { callerOfCall, peerKey } from "./guard.ts";
+import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
 import { lockToWire } from "./lock-wire.ts";
 import { createLoginMethods, type LoginMethodsNeeds } from "./login-methods.ts";
 import { mayDoEver } from "./may.ts";
@@ -28,6 +29,8 @@ export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, Login
   readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
+  readonly audit: Pick<Audit, "write">;
+  readonly signIns: SignInNotes;
 }
 
 export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<typeof AccessService> {
@@ -61,13 +64,16 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
           "Links are made by who has the server's own token, or one of its config.",
           "Run `npx bartizan link` where you have a token.",
         );
+      needs.audit.write({ event: "link-made", actor: actorOfCall(context) });
       const { code, expiresAtMs } = needs.links.create(caller);
       needs.log.info({ by: caller.name }, "link made");
       return { url: needs.linkUrl(code), expiresAt: timestampFromMs(expiresAtMs) };
     },
 
     redeemCode(request, context) {
-      const caller = redeemed(request.code, context.values.get(peerKey)?.address ?? "", needs);
+      const address = addressOfCall(context);
+      const caller = redeem(needs, request.code, address);
+      needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
       const { token, expiresAtMs } = needs.pageTokens.issue(caller);
       needs.log.info({ by: caller.name }, "link redeemed");
       return { token, name: caller.name, roles: [...caller.roles], expiresAt: timestampFromMs(expiresAtMs) };
@@ -81,11 +87,17 @@ const ways: Readonly<Record<SignInWay, string>> = {
 };
 
 /** Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address. */
-function redeemed(code: string, address: string, { links, throttle }: AccessServiceNeeds): Caller {
+function redeem({ links, throttle, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
   try {
     return links.redeem(code);
   } catch (error) {
-    throttle.failed({ address });
+    try {
+      throttle.failed({ address });
+    } catch (limit) {
+      signIns.throttled(address, "link");
+      throw limit;
+    }
+    signIns.failed(address, "link");
     throw error;
   }
 }

@@ -5,9 +5,13 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type CommandService, FoundCommandSchema } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import type { Caller } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import type { CommandQuery, CommandStore, StoredCommand } from "../commands/command.ts";
 import { BartizanFault } from "../errors.ts";
-import { callerOfCall } from "./guard.ts";
+import type { SessionId } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+import { actorOfCall, callerOfCall } from "./guard.ts";
+import { createViewFold } from "./view-fold.ts";
 import { commandToWire } from "./wire.ts";
 
 const [usualPage, largestPage] = [50, 500];
@@ -18,12 +22,15 @@ const mostPages = 20;
 export interface CommandServiceNeeds {
   readonly commands: CommandStore;
   readonly rights: Rights;
+  readonly audit: Pick<Audit, "write">;
+  readonly clock: Clock;
   /** The labels of a session's target when it was opened; undefined when they are not known any more. */
   readonly labelsOf: (sessionId: string) => Readonly<Record<string, string>> | undefined;
 }
 
 export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<typeof CommandService> {
-  const { rights } = needs;
+  const { rights, audit } = needs;
+  const foldView = createViewFold(needs.clock);
   return {
     async searchCommands(request, context) {
       const caller = callerOfCall(context);
@@ -34,6 +41,16 @@ export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<ty
       const operator = everybody ? request.operator : caller.name;
       if (!everybody && request.operator !== "" && request.operator !== caller.name)
         return { commands: [], nextPageToken: "" };
+      const actor = actorOfCall(context);
+      const what = JSON.stringify([text, operator, target, sessionId]);
+      const said = {
+        text,
+        ...(operator === "" ? {} : { cause: `typed by ${operator}` }),
+        ...(target === "" ? {} : { target }),
+      };
+      const session = sessionId === "" ? undefined : (sessionId as SessionId);
+      // All pages of a search, and a page in the browser that asks anew, are one look.
+      foldView(caller.name, what, () => audit.write({ event: "commands-searched", ...said, session, actor }));
       const { commands, next } = await found(
         needs,
         caller,

@@ -4,12 +4,14 @@ import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { Throttle } from "../access/throttle.ts";
-import type { Actor } from "../audit.ts";
+import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { connectErrorFrom } from "./errors.ts";
+import { createViewFold } from "./view-fold.ts";
 
 /** The connection a call came in on, for the front: told when a caller on it has shown a valid token. */
 export interface Peer {
@@ -65,21 +67,32 @@ export interface GuardNeeds {
   readonly throttle: Pick<Throttle, "admit">;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Pick<Audit, "note">;
+  readonly signIns: SignInNotes;
 }
 
 /** The `requestGate` of every handler. A stream that it let in ends as soon as it would not be let in any more. */
 export function createGuard(needs: GuardNeeds) {
-  const { rights, log } = needs;
+  const { rights, log, audit, signIns, clock } = needs;
+  const foldRefusal = createViewFold(clock);
   return (context: HandlerContext): void => {
     try {
-      const action = policyTable[`${context.service.typeName}/${context.method.name}`];
+      const method = `${context.service.typeName}/${context.method.name}`;
+      const action = policyTable[method];
       if (action === anyone) return;
       const credential = authenticated(context, needs);
       context.values.get(peerKey)?.authenticated();
       const check = (caller: Caller) => {
         if (action === undefined || !rights.mayEver(caller, action)) throw mayNot();
       };
-      check(credential.caller);
+      const actor = actorOf(context, credential.caller);
+      signIns.called(actor);
+      try {
+        check(credential.caller);
+      } catch (error) {
+        foldRefusal(actor.name, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
+        throw error;
+      }
       const call =
         context.method.methodKind === "unary"
           ? { caller: credential.caller, credential, ask: () => {} }
@@ -103,7 +116,10 @@ export function addressOfCall(context: HandlerContext): string {
 
 /** The caller as the audit log names him: who, from where, and how he signed in. */
 export function actorOfCall(context: HandlerContext): Actor {
-  const { name, signedIn } = callerOfCall(context);
+  return actorOf(context, callerOfCall(context));
+}
+
+function actorOf(context: HandlerContext, { name, signedIn }: Caller): Actor {
   return { name, address: addressOfCall(context), signedIn };
 }
 
@@ -162,15 +178,23 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, { credentialOf, throttle }: GuardNeeds): Credential {
+function authenticated(context: HandlerContext, { credentialOf, throttle, signIns }: GuardNeeds): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
   const proof = { token, cookie: token === undefined ? cookie : undefined, address };
   const credential = credentialOf(proof, context.signal);
-  // A call without any token guesses nothing.
-  if (token !== undefined) throttle.admit({ address, claims: idOf(token) }, credential?.caller.name);
+  // A call without any token guesses nothing, and a cookie may simply be over.
+  if (token !== undefined) {
+    try {
+      throttle.admit({ address, claims: idOf(token) }, credential?.caller.name);
+    } catch (error) {
+      signIns.throttled(address, "token");
+      throw error;
+    }
+    if (credential === undefined) signIns.failed(address, "token");
+  }
   if (credential === undefined)
     throw new BartizanFault(
       "unauthenticated",

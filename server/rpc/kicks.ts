@@ -15,6 +15,7 @@ import type { Registry } from "../session/registry.ts";
 import { noSuchSession } from "./errors.ts";
 import { lockSet } from "./lock-service.ts";
 import { untilFromWire } from "./lock-wire.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { reasonFromWire } from "./wire.ts";
 
 /** Answers are kept at least this long ... */
@@ -98,6 +99,7 @@ export class Kicks {
     reason: string,
     wish: KickLock | undefined,
   ): Promise<KickAnswer> {
+    const notes = createSessionNotes(this.#audit, actor);
     const startedMs = this.#clock.monotonicMs();
     const session = this.#registry.find(sessionId);
     const info = session?.info ?? this.#registry.findEnded(sessionId);
@@ -108,8 +110,10 @@ export class Kicks {
       ...{ result, tookMs: this.#clock.monotonicMs() - startedMs, resource },
       ...(locked === undefined ? {} : { locked: { lock: locked.lock, everywhere: await locked.everywhere } }),
     });
-    if (!this.#rights.may(caller, "kick", resource))
+    if (!this.#rights.may(caller, "kick", resource)) {
+      notes.kickRefused(info);
       throw new BartizanFault("forbidden", "You may see this session, but not end it.", "Ask an admin.");
+    }
     const scope = wish && scopeOf(wish, info);
     if (scope !== undefined && !this.#rights.may(caller, "lock", scope.target === "" ? {} : resource))
       throw new BartizanFault("forbidden", "You may end this session, but not lock it.", "Ask an admin.");
@@ -120,20 +124,25 @@ export class Kicks {
       return took({ outcome: "already-ended", watchersTold: 0, ...(info.ended ? { ended: info.ended } : {}) }, locked);
     const whom = attachmentId === "" ? "everyone" : (attachmentId as AttachmentId);
     const whose = info.attachments.find(({ id }) => id === whom)?.who.name;
-    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource))
+    if (whose !== undefined && whose !== caller.name && !this.#rights.may(caller, "dismiss", resource)) {
+      notes.kickRefused(info);
       throw new BartizanFault(
         "forbidden",
         "You may not take others off a session, only end your own.",
         "Ask an admin.",
       );
+    }
+    notes.kickRequested(info, reason, attachmentId);
     this.#log.info({ session: info.id, by: caller.name, reason, attachment: attachmentId }, "kick requested");
     const result = await session.kick(whom, { name: caller.name }, reason);
     this.#log.info({ session: info.id, by: caller.name, outcome: result.outcome }, "kick answered");
+    notes.kickAnswered(info, result.outcome);
     return took(result, locked);
   }
 
   #lock(actor: Actor, lock: NewLock): LockChange {
-    this.#audit.write(lockSet(actor, lock));
+    // As a kick, it is never held up: what cannot be noted now is counted.
+    this.#audit.note(lockSet(actor, lock));
     return this.#locks.set(lock);
   }
 

@@ -46,7 +46,8 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       const reason = printable(reasonFromWire(request.reason));
       const untilMs = untilFromWire(request.until, clock.wallMs());
       const id = newLockId();
-      audit.write(lockSet(actorOfCall(context), { ...scope, id, reason, untilMs }));
+      // As a kick, it is never held up: what cannot be noted now is counted.
+      audit.note(lockSet(actorOfCall(context), { ...scope, id, reason, untilMs }));
       const { lock, everywhere } = locks.set({ ...scope, id, reason, by: caller.name, untilMs });
       const ended = request.endSessions ? await endBarred(needs, lock) : { ended: 0, unreachable: 0 };
       return create(SetLockResponseSchema, {
@@ -82,8 +83,8 @@ export function lockSet(
   { id, user, role, target, reason, untilMs }: Omit<Lock, "by" | "setAtMs">,
 ): AuditEvent {
   const until = untilMs === undefined ? {} : { untilMs };
-  const whom = { ...(user === "" ? {} : { who: user }), ...(role === "" ? {} : { role }) };
-  return { event: "lock-set", actor, lock: id, reason, ...whom, ...until, ...targetPart({ target }) };
+  const bars = [user, role].filter((word) => word !== "").join(" ");
+  return { event: "lock-set", actor, lock: id, reason, bars, ...until, ...targetPart({ target }) };
 }
 
 function targetPart({ target }: Pick<LockScope, "target">): { target?: string } {

@@ -3,12 +3,12 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type AccessService, LoginState } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
+import type { TellIdentity } from "../access/identity-events.ts";
 import type { Logins } from "../access/logins.ts";
-import type { Audit } from "../audit.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { clearingCookie, signInCookie } from "./cookies.ts";
-import { actorOfCall, addressOfCall, callerOfCall, callOf } from "./guard.ts";
+import { addressOfCall, callerOfCall, callOf } from "./guard.ts";
 
 export interface LoginMethodsNeeds {
   readonly logins: Logins;
@@ -20,7 +20,7 @@ export interface LoginMethodsNeeds {
   readonly loginUrl: (code: string) => string;
   readonly changes: AccessChanges;
   readonly clock: Clock;
-  readonly audit: Pick<Audit, "note">;
+  readonly tell: TellIdentity;
 }
 
 type LoginMethods = Pick<
@@ -32,12 +32,12 @@ type LoginMethods = Pick<
 const maxIdLength = 100;
 
 export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
-  const { logins, clock, audit, changes } = needs;
+  const { logins, clock, tell, changes } = needs;
   const throttled = <T>(context: HandlerContext, attempt: () => T): T => {
     try {
       return attempt();
     } catch (error) {
-      if (faultFrom(error).word === "limit") audit.note({ event: "login-throttled", address: addressOfCall(context) });
+      if (faultFrom(error).word === "limit") tell({ event: "login-throttled", address: addressOfCall(context) });
       throw error;
     }
   };
@@ -47,7 +47,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
     beginLogin({ host }, context) {
       const address = addressOfCall(context);
       const { id, code, everyMs, forMs } = throttled(context, () => logins.begin(host, address));
-      audit.note({ event: "device-code-issued", address });
+      tell({ event: "device-code-issued", address });
       return {
         ...{ id, code, url: needs.loginUrl(code), every: durationFromMs(everyMs) },
         expiresAt: timestampFromMs(clock.wallMs() + forMs),
@@ -59,7 +59,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       if (answer.kind === "pending") return { state: LoginState.PENDING, every: durationFromMs(answer.everyMs) };
       if (answer.kind === "denied") return { state: LoginState.DENIED };
       const { token, name, expiresAtMs } = answer;
-      audit.note({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device" } });
+      tell({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device" } });
       return { state: LoginState.ALLOWED, token, name, expiresAt: timestampFromMs(expiresAtMs) };
     },
 
@@ -76,9 +76,9 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
     answerLogin({ code, allow }, context) {
       const caller = callerOfCall(context);
       const { host, address } = throttled(context, () => logins.answer(short(code), caller, allow));
-      audit.note({
+      tell({
         event: allow ? "device-code-approved" : "device-code-denied",
-        actor: actorOfCall(context),
+        actor: { name: caller.name, address: addressOfCall(context) },
         cause: `for ${host} at ${address}`,
       });
       return {};
@@ -88,7 +88,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       const { caller, credential } = callOf(context);
       credential.end?.();
       if (caller.signedIn === "oidc") context.responseHeader.set("set-cookie", clearingCookie(signInCookie));
-      audit.note({ event: "logout", actor: actorOfCall(context) });
+      tell({ event: "logout", actor: { name: caller.name, address: addressOfCall(context) } });
       changes.tell({ why: "signed-out", name: caller.name });
       return { ended: credential.end !== undefined };
     },

@@ -11,8 +11,9 @@ import type { Links } from "../access/links.ts";
 import type { LockStore } from "../access/locks.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Rights } from "../access/rights.ts";
+import type { SignInNotes } from "../access/sign-in-notes.ts";
 import type { Throttle } from "../access/throttle.ts";
-import type { Audit } from "../audit.ts";
+import type { AuditLog } from "../audit/open-audit.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -37,7 +38,7 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly registry: Registry;
   readonly recordings: Omit<RecordingServiceNeeds, "rights" | "watching">;
   readonly commands: CommandStore;
-  readonly audit: Audit & AuditServiceNeeds["audit"];
+  readonly audit: AuditLog;
   readonly auditIndex: AuditServiceNeeds["index"];
   readonly clock: Clock;
   readonly log: Log;
@@ -49,6 +50,7 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   /** Told to every operator before his shell begins. */
   readonly banner: () => string | undefined;
   readonly changes: AccessChanges;
+  readonly signIns: SignInNotes;
   readonly links: Links;
   readonly pageTokens: PageTokens;
   readonly throttle: Throttle;
@@ -100,7 +102,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets, needs));
-  router.service(CommandService, createCommandService({ commands: needs.commands, rights, labelsOf }));
+  router.service(CommandService, createCommandService({ ...needs, labelsOf }));
   router.service(LockService, createLockService({ ...needs, findTarget }), { readMaxBytes: maxSmallBytes });
   router.service(AccessService, createAccessService(needs), { readMaxBytes: maxSmallBytes });
   router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));

@@ -20,6 +20,7 @@ import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
 import { liveList } from "./live-list.ts";
 import { lockToWire } from "./lock-wire.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
 import type { Sight } from "./watching.ts";
@@ -74,6 +75,9 @@ export function createSessionService(
       const hidden = watching.hides(caller);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);
       const { info, self, start, resumed, view } = attachment;
+      const notes = createSessionNotes(needs.audit, actorOfCall(context));
+      notes.watchStarted(info, self.id);
+      using _stopped = { [Symbol.dispose]: () => notes.watchStopped(info, self.id) };
       const sight = watching.sightOf(caller, resource);
       yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
         session: watching.shown(caller, info),
@@ -88,7 +92,7 @@ export function createSessionService(
       const session = freezable(caller, request.sessionId);
       const reason = printable(reasonFromWire(request.reason));
       const { id, target } = session.info;
-      audit.write({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
+      audit.note({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
       const frozen = await session.freeze({ name: caller.name }, reason);
       return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
     },

@@ -10,15 +10,18 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Caller } from "../access/policy.ts";
 import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
+import type { Principal } from "../events.ts";
 import { linked } from "../flow/life.ts";
-import type { Attachment } from "../session/live-session.ts";
+import type { Attachment, AttachOptions } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
 import { checkLocks, checkOpen, type EntryNeeds, noSuchTarget } from "./entry.ts";
 import { noSuchSession } from "./errors.ts";
-import { type Call, callOf } from "./guard.ts";
+import { actorOfCall, type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
+import { createSessionNotes, type SessionNotes } from "./session-notes.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
 import type { Watching } from "./watching.ts";
 import { positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
@@ -29,6 +32,7 @@ export interface ShellNeeds extends EntryNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
+  readonly audit: Audit;
   readonly watching: Watching;
   /** Told to every operator before his shell begins. */
   readonly banner: () => string | undefined;
@@ -46,11 +50,13 @@ export async function* shell(
   const { caller } = call;
   const incoming = requests[Symbol.asyncIterator]();
   const start = await firstMessage(incoming);
-  const prompter = new Prompter();
+  const notes = createSessionNotes(needs.audit, actorOfCall(context));
+  const target = start.shell.case === "target" ? start.shell.value : "";
+  const prompter = new Prompter((fingerprint, accepted) => notes.hostKey(target, fingerprint, accepted));
   using life = linked(context.signal);
   // However this generator is left, nothing that it began goes on: a seat at the desk would wait for ever.
   using _end = { [Symbol.dispose]: () => life.end(new BartizanFault("not-found", "The call is over.")) };
-  const opening = openOrFind(start, call, prompter, life.signal, needs);
+  const opening = openOrFind(start, call, prompter, life.signal, needs, notes);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
   readRequests(incoming, prompter, opening, start.shell.case === "target", life.end).catch(life.end);
@@ -76,8 +82,16 @@ export async function* shell(
       resumed,
     },
   });
-  for await (const item of view)
+  let ended = false;
+  using _left = {
+    [Symbol.dispose]: () => {
+      if (!ended) notes.detached(info, self.id);
+    },
+  };
+  for await (const item of view) {
+    if (item.kind === "ended") ended = true;
     if (item.kind !== "command" && item.kind !== "reach" && sight.tells(item)) yield response(shellItemToWire(item));
+  }
 }
 
 function response(event: ShellEvent): ShellResponse {
@@ -96,6 +110,7 @@ async function openOrFind(
   prompter: Prompter,
   signal: AbortSignal,
   needs: ShellNeeds,
+  notes: SessionNotes,
 ): Promise<Attachment> {
   const { registry, findTarget, rights, locks } = needs;
   const { caller } = call;
@@ -111,26 +126,51 @@ async function openOrFind(
       if (!may(who)) throw noSuchSession();
     });
     const from = positionFromWire(start.shell.value.from);
-    return await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
+    const attachment = await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
+    notes.attached(attachment.info, attachment.self.id, true);
+    return attachment;
   }
   if (start.shell.case !== "target")
     throw new BartizanFault("invalid", "`start` names neither a target nor a session.");
   const target = findTarget(start.shell.value);
-  if (target === undefined) throw noSuchTarget();
+  if (target === undefined) {
+    notes.refused(start.shell.value, noSuchTarget());
+    throw noSuchTarget();
+  }
   const resource = { target: target.name, labels: target.labels };
-  checkOpen(needs, caller, resource);
   // A lock bars who comes, not who is there: it is asked until the shell is open, and the right to it for as long as it is.
   let open = false;
-  call.ask((again) => {
-    if (!open) checkOpen(needs, again, resource);
-    else if (!rights.may(again, "open", resource)) throw mayNoMore();
+  const opening = async () => {
+    checkOpen(needs, caller, resource);
+    call.ask((again) => {
+      if (!open) checkOpen(needs, again, resource);
+      else if (!rights.may(again, "open", resource)) throw mayNoMore();
+    });
+    const who = { name: caller.name };
+    return await registry.open({ target, who, size, ask: prompter }, signal);
+  };
+  notes.requested(target.name);
+  const session = await opening().catch((error) => {
+    notes.refused(target.name, error);
+    throw error;
   });
-  const who = { name: caller.name };
-  const session = await registry.open({ target, who, size, ask: prompter }, signal);
   open = true;
+  notes.started(session.info);
+  return await attachFirst(session, { name: caller.name }, options, signal, notes);
+}
+
+async function attachFirst(
+  session: Awaited<ReturnType<Registry["open"]>>,
+  who: Principal,
+  options: AttachOptions,
+  signal: AbortSignal,
+  notes: SessionNotes,
+): Promise<Attachment> {
   try {
     const from = { epoch: session.info.epoch, offset: 0 };
-    return await session.attach(who, "operator", { ...options, from }, signal);
+    const attachment = await session.attach(who, "operator", { ...options, from }, signal);
+    notes.attached(attachment.info, attachment.self.id, false);
+    return attachment;
   } catch (error) {
     // He left in the very moment it opened, and never learnt its id.
     session.close("operator");

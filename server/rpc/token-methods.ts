@@ -1,29 +1,34 @@
 /** The part of AccessService that makes, lists and revokes API tokens. */
 import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type AccessService, ApiTokenSchema, type TokenScope } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import type { ApiToken, ApiTokens, Narrowed } from "../access/api-tokens.ts";
 import type { AccessChanges } from "../access/changes.ts";
+import type { IdentityEvent, TellIdentity } from "../access/identity-events.ts";
 import { type Action, actions, type RoleName, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
-import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import { actorOfCall, callerOfCall } from "./guard.ts";
+import { addressOfCall, callerOfCall } from "./guard.ts";
 
 export interface TokenMethodsNeeds {
   readonly apiTokens: ApiTokens;
   readonly rights: Rights;
   readonly changes: AccessChanges;
-  readonly audit: Pick<Audit, "note">;
+  readonly tell: TellIdentity;
 }
 
+type TokenEvent = Extract<IdentityEvent, { readonly token: string }>;
 type TokenMethods = Pick<ServiceImpl<typeof AccessService>, "createToken" | "listTokens" | "revokeToken">;
 
 const maxScopeParts = 100;
 const maxPartLength = 200;
 
-export function createTokenMethods({ apiTokens, rights, changes, audit }: TokenMethodsNeeds): TokenMethods {
+export function createTokenMethods({ apiTokens, rights, changes, tell }: TokenMethodsNeeds): TokenMethods {
+  const note = (event: TokenEvent["event"], { id, owner }: ApiToken, context: HandlerContext) => {
+    const actor = { name: callerOfCall(context).name, address: addressOfCall(context) };
+    tell({ event, actor, who: owner, token: id });
+  };
   return {
     createToken(request, context) {
       const caller = callerOfCall(context);
@@ -32,7 +37,7 @@ export function createTokenMethods({ apiTokens, rights, changes, audit }: TokenM
         narrowed: narrowedBy(request.scope),
         forMs: request.lasts === undefined ? 0 : durationMs(request.lasts),
       });
-      audit.note({ event: "token-created", actor: actorOfCall(context), token: made.id });
+      note("token-created", made, context);
       return { token, made: toWire(made) };
     },
 
@@ -48,7 +53,7 @@ export function createTokenMethods({ apiTokens, rights, changes, audit }: TokenM
       if (found === undefined || !rights.may(caller, "tokens", { owner: found.owner }))
         throw new BartizanFault("not-found", "There is no such token.", "`bartizan token list` has yours.");
       apiTokens.revoke(id);
-      audit.note({ event: "token-revoked", actor: actorOfCall(context), token: id, cause: `it was ${found.owner}'s` });
+      note("token-revoked", found, context);
       changes.tell({ why: "token-revoked", name: found.owner });
       return {};
     },

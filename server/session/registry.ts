@@ -29,6 +29,8 @@ export interface RegistryNeeds {
   readonly openTap?: OpenTap;
   /** How many commands a session had, once that is known. */
   readonly onCommands?: (info: SessionInfo, commands: number) => void;
+  /** A session is over, for everybody. */
+  readonly onEnded?: (info: SessionInfo) => void;
   readonly graceMs: number;
   readonly maxSessions: number;
   /** How many sessions this user may have, and this target, at once. */
@@ -235,6 +237,7 @@ export class Registry implements AsyncDisposable {
       { session: info.id, cause: info.ended?.cause, outputBytes: info.outputBytes },
       "session ended",
     );
+    this.#needs.onEnded?.(info);
     this.#changed(info);
   }
 

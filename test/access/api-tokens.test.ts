@@ -185,7 +185,7 @@ describe("API tokens over the wire", () => {
     const noted = lines.filter((line) => line.includes('"token-')).map((line) => JSON.parse(line));
     expect(noted).toMatchObject([
       { event: "token-created", who: "alice", address: "127.0.0.1", token: id },
-      { event: "token-revoked", who: "root", token: id, cause: "it was alice's" },
+      { event: "token-revoked", who: "root", token: id, owner: "alice" },
     ]);
   });
 

@@ -57,11 +57,11 @@ const table: Readonly<Record<string, readonly [own: string, others: string] | "*
   "RecordingService/DeleteRecording": ["d", "d"],
   "RecordingService/GetRecordingKey": ["oad", "oad"],
   "CommandService/SearchCommands": ["oad", "ad"],
+  "AuditService/SearchAudit": ["ad", "ad"],
+  "AuditService/FollowAudit": ["ad", "ad"],
   "LockService/SetLock": ["d", "d"],
   "LockService/LiftLock": ["d", "d"],
   "LockService/ListLocks": ["oad", "oad"],
-  "AuditService/SearchAudit": ["ad", "ad"],
-  "AuditService/FollowAudit": ["ad", "ad"],
 };
 
 const every = Array.from({ length: 2 ** roleNames.length }, (_, bits) =>

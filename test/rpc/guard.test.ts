@@ -5,6 +5,7 @@ import { rulesFrom } from "../../server/access/built-in-rules.ts";
 import { createAccessChanges } from "../../server/access/changes.ts";
 import type { Caller } from "../../server/access/policy.ts";
 import { createRights } from "../../server/access/rights.ts";
+import { createSignInNotes } from "../../server/access/sign-in-notes.ts";
 import { BartizanFault } from "../../server/errors.ts";
 import { createLog } from "../../server/log.ts";
 import { callOf, createGuard } from "../../server/rpc/guard.ts";
@@ -19,9 +20,10 @@ function watchedBy(again: () => Caller | undefined) {
   const changes = createAccessChanges();
   const rights = createRights(rulesFrom([]), changes);
   const log = createLog("silent");
+  const audit = { note() {} };
   const throttle = { admit() {} };
   const guard = createGuard({
-    ...{ rights, changes, throttle, clock, log },
+    ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },
     credentialOf: () => ({ caller: carol, again }),
   });
   const client = new AbortController();
