@@ -105,7 +105,8 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   router.service(CommandService, createCommandService({ ...needs, labelsOf }));
   router.service(LockService, createLockService({ ...needs, findTarget }), { readMaxBytes: maxSmallBytes });
   router.service(AccessService, createAccessService(needs), { readMaxBytes: maxSmallBytes });
-  router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));
+  const audit = createAuditService({ audit: needs.audit, index: needs.auditIndex, clock });
+  router.service(AuditService, audit);
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
-  return { router, guard, streams: createStreamMethods(sessions, recordings) };
+  return { router, guard, streams: createStreamMethods(sessions, recordings, audit) };
 }

@@ -1,5 +1,6 @@
-/** Every word the page says, in English, with en-shell.ts, en-replay.ts and en-identity.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with en-shell.ts, en-replay.ts, en-identity.ts and en-audit.ts. */
 
+import { auditEn } from "./en-audit.ts";
 import { identityEn } from "./en-identity.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
@@ -11,6 +12,7 @@ export const en = {
   shell: shellEn,
   past: replayEn,
   identity: identityEn,
+  audit: auditEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",
@@ -19,6 +21,7 @@ export const en = {
     wall: "Wall",
     recordings: "Recordings",
     commands: "Commands",
+    audit: "Audit",
     shells: "Shells",
     menu: "Menu",
   },

@@ -1,6 +1,7 @@
-/** Every word the page says, in Chinese (simplified), with zh-shell.ts, zh-replay.ts and zh-identity.ts. */
+/** Every word the page says, in Chinese (simplified), with zh-shell.ts, zh-replay.ts, zh-identity.ts and zh-audit.ts. */
 
 import type { Messages } from "./en.ts";
+import { auditZh } from "./zh-audit.ts";
 import { identityZh } from "./zh-identity.ts";
 import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
@@ -10,6 +11,7 @@ export const zh: Messages = {
   shell: shellZh,
   past: replayZh,
   identity: identityZh,
+  audit: auditZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",
@@ -18,6 +20,7 @@ export const zh: Messages = {
     wall: "监视墙",
     recordings: "录像",
     commands: "命令",
+    audit: "审计",
     shells: "终端",
     menu: "菜单",
   },

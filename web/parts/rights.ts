@@ -34,6 +34,10 @@ export function mayDeleteRecordings(who: Who): boolean {
   return has(who, "admin");
 }
 
+export function mayReadAudit(who: Who): boolean {
+  return has(who, "auditor", "admin");
+}
+
 /** Whether he sees and ends what tokens others have. */
 export function mayManageTokens(who: Who): boolean {
   return has(who, "admin");
