@@ -221,8 +221,8 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
-    credentialOf({ token: given, cookie, address }, call) {
-      if (cookie !== undefined) return identity.byCookie(cookie, call);
+    credentialOf({ token: given, cookie, address, byItself }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, byItself ? undefined : call);
       if (given === undefined) return undefined;
       return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
     },

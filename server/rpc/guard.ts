@@ -1,5 +1,8 @@
 /** Who calls, and may he: asked before a byte of the body is read, of every RPC; a method without a row stops the start. */
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { AuditService } from "../../proto/gen/bartizan/v1/audit_pb.ts";
+import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
@@ -52,7 +55,15 @@ export interface Proof {
   readonly token: string | undefined;
   readonly cookie: string | undefined;
   readonly address: string;
+  /** The call is none that a person makes: pages keep it open by themselves, whether or not somebody is there. */
+  readonly byItself: boolean;
 }
+
+/** Lists that pages follow as long as they are open. */
+const byItself: ReadonlySet<DescMethod> = new Set([
+  SessionService.method.watchSessions,
+  AuditService.method.followAudit,
+]);
 
 /** What a proof is worth; `call` is the signal of the call that brought it. Undefined for one that is worth nothing. */
 export type CredentialOf = (proof: Proof, call: AbortSignal) => Credential | undefined;
@@ -183,7 +194,12 @@ function authenticated(context: HandlerContext, { credentialOf, throttle, signIn
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
-  const proof = { token, cookie: token === undefined ? cookie : undefined, address };
+  const proof = {
+    token,
+    cookie: token === undefined ? cookie : undefined,
+    address,
+    byItself: byItself.has(context.method),
+  };
   const credential = credentialOf(proof, context.signal);
   // A call without any token guesses nothing, and a cookie may simply be over.
   if (token !== undefined) {
