@@ -1,4 +1,5 @@
 /** The one reader of the environment and of the config file: everything the server is told, checked, with lines. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -46,10 +47,22 @@ const targetSchema = z.strictObject({
   limits: limitsSchema.optional(),
 });
 
+/** What stands in examples, and what people try first (R32). */
+const weakTokens =
+  "|admin|alice|bartizan|changeme|change-me|default|demo|example|letmein|passw0rd|password|root|secret|test|token|123456";
+const weakDigests = new Set(
+  weakTokens
+    .split("|")
+    .flatMap((text) => [text, `${text}\n`].map((each) => createHash("sha256").update(each).digest("hex"))),
+);
+
 const principalSchema = z.strictObject({
   name,
   roles: z.array(z.enum(roleNames)).min(1),
-  tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
+  tokenSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits")
+    .refine((digest) => !weakDigests.has(digest), "everybody would guess this token: make one with openssl rand"),
   /** True: he may do nothing, and what he has open ends. */
   disabled: z.boolean().optional(),
   limits: limitsSchema.optional(),

@@ -51,6 +51,12 @@ export function createNetSet(nets: readonly string[]): (address: string) => bool
   };
 }
 
+/** What one machine is taken to have: its IPv4 address, or the /64 of its IPv6 one. */
+export function hostOf(address: string): string {
+  const plain = plainAddress(address);
+  return isIP(plain) === 6 ? netOf(plain) : plain;
+}
+
 /** The eight words of an IPv6 address that `isIP` knows. */
 function wordsOf(address: string): number[] {
   const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);

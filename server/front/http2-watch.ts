@@ -33,10 +33,15 @@ export interface Http2Watch {
   look(): void;
 }
 
+/** Before somebody has shown a token on it, a connection has this part of what it may have then. */
+const strangersPart = 1 / 16;
+const sameForStrangers: ReadonlySet<keyof Http2Rates> = new Set(["settings", "pings"]);
+
 export interface Http2WatchNeeds {
   readonly rates: Http2Rates;
   /** A session without a stream for so long is closed. */
   readonly idleMs: number;
+  readonly isStranger: () => boolean;
   /** All bytes that came in on the connection so far. */
   readonly bytesRead: () => number;
   readonly clock: Clock;
@@ -57,7 +62,10 @@ export function watchHttp2(session: ServerHttp2Session, need: Http2WatchNeeds): 
 
   const spend = (kind: keyof Http2Rates, amount: number) => {
     left[kind] -= amount;
-    if (left[kind] >= 0 || over) return;
+    const whole = sameForStrangers.has(kind) || !need.isStranger();
+    const spared = whole ? 0 : rates[kind].burst * (1 - strangersPart);
+    // What a session still tells of after its end is not asked for, and nothing can be said to it.
+    if (left[kind] >= spared || over || session.destroyed) return;
     over = true;
     onAbuse(kind);
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
@@ -73,6 +81,7 @@ export function watchHttp2(session: ServerHttp2Session, need: Http2WatchNeeds): 
     stream.once("close", () => {
       open -= 1;
       quietSinceMs = clock.monotonicMs();
+      if (session.destroyed) return;
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && stream.aborted) spend("resets", 1);
     });
     // Data is handed to the stream by this call, and nothing tells of it earlier than its reader.

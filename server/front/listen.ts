@@ -4,7 +4,7 @@ import { createServer as createHttp2Server, createSecureServer, type ServerHttp2
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BartizanFault } from "../errors.ts";
-import { netOf } from "../flow/address.ts";
+import { hostOf, netOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
 import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
@@ -13,6 +13,7 @@ import type { NodeRequest, NodeResponse, RequestListener } from "./adapter.ts";
 import { type CrowdLimits, createCrowd } from "./crowd.ts";
 import { type Http2Rates, type Http2Watch, usualHttp2Rates, watchHttp2 } from "./http2-watch.ts";
 import { keepAlive } from "./keep-alive.ts";
+import { createPenalties, type StrikeLimits } from "./penalties.ts";
 import { sniff } from "./sniff.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 import type { UpgradeListener } from "./ws-bridge.ts";
@@ -22,6 +23,7 @@ const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 15_000;
 const windowBytes = 1024 * 1024;
 const lookMs = 1_000;
+const abuseStrikes = 20;
 
 export interface ListenOptions extends CrowdLimits {
   readonly host: string;
@@ -37,6 +39,8 @@ export interface ListenOptions extends CrowdLimits {
   readonly http2Rates: Http2Rates;
   /** An HTTP/2 connection without a call for so long is closed. */
   readonly http2IdleMs: number;
+  /** For each address that breaks the protocol (one strike) or asks too much (as many as put it out for long). */
+  readonly strikes: StrikeLimits;
 }
 
 /** What holds unless a test says otherwise. */
@@ -48,6 +52,7 @@ export const usualLimits = {
   unauthenticatedMs: 10_000,
   http2IdleMs: 300_000,
   http2Rates: usualHttp2Rates,
+  strikes: { burst: 10, everyMs: 1_000 },
 };
 
 export interface Front extends AsyncDisposable {
@@ -115,6 +120,7 @@ export async function listen(
   secure?.emit("listening");
 
   const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
+  const penalties = createPenalties(options.strikes, clock);
   const crowd = createCrowd(options, () =>
     warn("too many connections: some are closed", {
       ...{ connections: crowd.sockets.size, unauthenticated: crowd.strangers.size },
@@ -122,13 +128,24 @@ export async function listen(
   );
 
   const keep = (session: ServerHttp2Session) => {
-    session.on("error", (error) => log.debug({ err: error }, "http2 session failed"));
-    session.setLocalWindowSize(windowBytes);
     const { peer, socket } = peers.get(remoteOf(session.socket)) ?? {};
+    const strike = (strikes: number) => {
+      if (peer !== undefined && !proxies.trusts(peer.address)) penalties.strike(hostOf(peer.address), strikes);
+    };
+    session.on("error", (error: NodeJS.ErrnoException) => {
+      log.debug({ err: error }, "http2 session failed");
+      // What nghttp2 could not take; a client that leaves with a code of its own (ERR_HTTP2_SESSION_ERROR) breaks nothing.
+      if (error.code === "ERR_HTTP2_ERROR") strike(1);
+    });
+    session.setLocalWindowSize(windowBytes);
     const watch = watchHttp2(session, {
       ...{ rates: options.http2Rates, idleMs: options.http2IdleMs, clock },
       bytesRead: () => socket?.bytesRead ?? 0,
-      onAbuse: (kind) => warn("an HTTP/2 connection asks too much: closed", { kind, from: peer?.address }),
+      isStranger: () => socket !== undefined && crowd.strangers.has(socket),
+      onAbuse: (kind) => {
+        warn("an HTTP/2 connection asks too much: closed", { kind, from: peer?.address });
+        strike(abuseStrikes);
+      },
     });
     sessions.set(session, watch);
     const ping = keepAlive(session, options.pingMs, clock);
@@ -149,6 +166,7 @@ export async function listen(
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
     socket.on("error", (error) => log.debug({ err: error }, "socket failed"));
     const address = socket.remoteAddress ?? "";
+    if (penalties.isOut(hostOf(address))) return void socket.destroy();
     if (!crowd.enter(socket, proxies.trusts(address) ? undefined : netOf(address))) return;
     const timer = clock.after(options.unauthenticatedMs, () => crowd.strangers.has(socket) && socket.destroy());
     const known = () => {

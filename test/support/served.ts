@@ -27,15 +27,20 @@ export interface Served extends AsyncDisposable {
 export interface ServedOptions {
   /** Written beside the config, which may name them. */
   readonly files?: Readonly<Record<string, string>>;
+  /** For Node; by default what a server is started with. */
+  readonly flags?: readonly string[];
 }
 
 /** Resolves when it listens. `yaml` has to say a port of 0. Disposing kills it and removes its folder. */
-export async function openServed(yaml: string, { files = {} }: ServedOptions = {}): Promise<Served> {
+export async function openServed(
+  yaml: string,
+  { files = {}, flags = serverFlags }: ServedOptions = {},
+): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), "bartizan-served-"));
   for (const [name, text] of Object.entries({ ...files, "bartizan.yaml": yaml }))
     writeFileSync(join(folder, name), text);
   const env = { PATH: process.env.PATH, HOME: folder, XDG_STATE_HOME: join(folder, "state") };
-  const args = [...serverFlags, main, "serve", "--config", join(folder, "bartizan.yaml")];
+  const args = [...flags, main, "serve", "--config", join(folder, "bartizan.yaml")];
   const child = spawn(process.execPath, args, { env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
