@@ -1,12 +1,13 @@
 /** The way to the server: address, token, certificate. The only reader of the environment in the CLI. */
 
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Clients, createClients } from "../proto/client/clients.ts";
 import { createNodeTransport } from "../proto/client/node-transport.ts";
 import { Complaint } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { loginFile } from "./login-files.ts";
 
 export const defaultServer = "http://127.0.0.1:7322";
 
@@ -48,10 +49,12 @@ export function surroundings(env: NodeJS.ProcessEnv = process.env): Surroundings
   };
 }
 
-/** Where the token comes from: `--token-file`, else BARTIZAN_TOKEN, else the state directory. */
+/** Where the token comes from: `--token-file`, else BARTIZAN_TOKEN, else `login` at that server, else the state directory. */
 export function tokenFile(flags: ApiFlags, around: Surroundings): string | undefined {
   if (flags.tokenFile !== undefined) return flags.tokenFile;
-  return around.token === undefined ? join(around.stateDir, "token") : undefined;
+  if (around.token !== undefined) return undefined;
+  const ofLogin = loginFile(around.stateDir, serverAddress(flags, around));
+  return existsSync(ofLogin) ? ofLogin : join(around.stateDir, "token");
 }
 
 /** Throws a Complaint when there is none, or when others could have read the file. */
@@ -67,7 +70,7 @@ export function findToken(flags: ApiFlags, around: Surroundings): string {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw new Complaint(
       missing ? `There is no token in ${file}.` : `The token in ${file} cannot be read.`,
-      "A server started on this machine by this user (`bartizan serve`) writes one there; else set BARTIZAN_TOKEN or --token-file.",
+      "`bartizan login` gets one from a server; one started on this machine by this user (`bartizan serve`) writes its own there; else set BARTIZAN_TOKEN or --token-file.",
     );
   }
   if ((mode & 0o077) !== 0) {
@@ -109,7 +112,8 @@ export function openApi(flags: ApiFlags, around: Surroundings = surroundings()):
   return { server, clients: createClients(transport), [Symbol.dispose]: () => transport[Symbol.dispose]() };
 }
 
-function certificate(file: string | undefined): string | undefined {
+/** The PEM text that `--ca` names. Throws a Complaint when it cannot be read. */
+export function certificate(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   try {
     return readFileSync(file, "utf8");

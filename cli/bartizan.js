@@ -27,7 +27,7 @@ if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
 } else if (flags.some((flag) => !process.execArgv.includes(flag))) {
   handOver(process.execPath, [...flags, launcher, ...args]);
 } else {
-  const room = ["serve", "config"].includes(args[0]) || isOfflineVerify(args) ? "server" : "cli";
+  const room = ["serve", "config", "policy"].includes(args[0]) || isOfflineVerify(args) ? "server" : "cli";
   const main = checkout ? join(root, room, "main.ts") : join(root, "dist", room, "main.js");
   // Compiled code is kept beside the packages, never in a shared temporary folder. Unwritable: goes on without.
   if (checkout) nodeModule.enableCompileCache(join(root, "node_modules", ".cache", "bartizan"));
@@ -38,7 +38,7 @@ if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
 /** `verify` of files or of everything needs no server; ids are asked of one. */
 function isOfflineVerify([command, ...rest]) {
   const files = rest.filter((arg) => !arg.startsWith("-")).some((arg) => /[./]/.test(arg) || existsSync(arg));
-  return command === "verify" && (files || rest.some((arg) => /^--(all|key|config)(=|$)/.test(arg)));
+  return command === "verify" && (files || rest.some((arg) => /^--(all|audit|checkpoint|key|config)(=|$)/.test(arg)));
 }
 
 function fail(sentence) {

@@ -1,8 +1,8 @@
 /** `bartizan commands`: who typed what, where; of one session, or found in all that you may replay. */
 
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Command, InvalidArgumentError } from "commander";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Command } from "commander";
 import {
   type FoundCommand,
   SearchCommandsRequestSchema,
@@ -13,6 +13,7 @@ import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
 import { resolvePastSession } from "./recording-id.ts";
 import { type Column, table } from "./table.ts";
+import { count, localTime, time } from "./time-option.ts";
 
 interface CommandsOptions {
   readonly search?: string;
@@ -25,7 +26,6 @@ interface CommandsOptions {
 }
 
 const maxPage = 500;
-const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const columns: readonly Column<FoundCommand>[] = [
   { head: "AT", cell: ({ at }) => (at === undefined ? "-" : localTime(timestampDate(at))) },
@@ -92,26 +92,4 @@ async function commands(frame: Frame, session: string | undefined, options: Comm
   else await frame.print(table(columns, found, frame.paint));
   if (pageToken !== "" && !options.json) frame.tell(`There are more; --limit ${limit * 2} shows some of them.`);
   return exitCodes.ok;
-}
-
-/** "2h" before now, or a date with or without a time, in local time unless it says otherwise. */
-function time(text: string): Timestamp {
-  const [, amount = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (amount !== "") return timestampFromMs(Date.now() - Number(amount) * (units[unit] ?? 0));
-  const local = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text;
-  const atMs = /^\d{4}-\d\d-\d\dT/.test(local) ? Date.parse(local) : Number.NaN;
-  if (Number.isNaN(atMs))
-    throw new InvalidArgumentError("Write it as 2026-01-31, 2026-01-31T12:00, or 2h for two hours ago.");
-  return timestampFromMs(atMs);
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It is a number of at least 1.");
-  return Number(text);
-}
-
-function localTime(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

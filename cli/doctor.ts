@@ -85,8 +85,8 @@ function sshConfig(frame: Frame): Finding {
 
 function token(frame: Frame): Finding {
   const flags = frame.flags();
-  const from = tokenFile(flags, frame.around) ?? "BARTIZAN_TOKEN";
   try {
+    const from = tokenFile(flags, frame.around) ?? "BARTIZAN_TOKEN";
     findToken(flags, frame.around);
     const mode = from === "BARTIZAN_TOKEN" ? "" : ` (mode ${(statSync(from).mode & 0o777).toString(8)})`;
     return ok("token", `${from}${mode}`);

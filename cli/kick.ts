@@ -1,18 +1,29 @@
 /** `bartizan kick`: ends a session, or takes one attachment off it, and says what is known about the end. */
 
 import { randomUUID } from "node:crypto";
-import { Command } from "commander";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { Command, InvalidArgumentError } from "commander";
 import { endCause } from "../proto/client/events.ts";
 import { printable } from "../proto/client/printable.ts";
-import { KickOutcome, type KickResponse, KickResponseSchema } from "../proto/gen/bartizan/v1/session_pb.ts";
+import {
+  KickLockScope,
+  KickOutcome,
+  type KickResponse,
+  KickResponseSchema,
+} from "../proto/gen/bartizan/v1/session_pb.ts";
+import { Complaint } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Frame } from "./frame.ts";
+import { lockWords } from "./locks.ts";
 import { resolveSession } from "./session-id.ts";
+import { untilHelp, untilTime } from "./until-time.ts";
 import { endWords } from "./words.ts";
 
 export interface KickOptions {
   readonly reason: string;
   readonly attachment?: string;
+  readonly lock?: KickLockScope;
+  readonly until?: Timestamp;
   readonly json?: boolean;
 }
 
@@ -28,6 +39,8 @@ export function kickCommand(frame: Frame, done: (code: number) => void): Command
     .argument("<session>", "its id, or the beginning of it")
     .requiredOption("--reason <text>", "why; told to everybody who is attached (1 to 500 characters)")
     .option("--attachment <id>", "only this attachment, as `bartizan sessions --json` lists it")
+    .option("--lock <whom>", "and who may not come back: target (nobody, there), user (he, anywhere), both", lockScope)
+    .option("--until <time>", `when the lock ends by itself: ${untilHelp}`, untilTime)
     .option("--json", "one JSON document (bartizan.v1.KickResponse)")
     .addHelpText(
       "after",
@@ -36,12 +49,26 @@ Exits with 0 when it ended by this call, 3 when it had ended before, 4 when its 
 
 Examples:
   bartizan kick n1-7f3a --reason "production freeze"
+  bartizan kick n1-7f3a --reason "token lost" --lock user --until 2h
   bartizan kick n1-7f3a --attachment a2 --reason "wrong room"`,
     )
     .action(async (session: string, options: KickOptions) => done(await kick(frame, session, options)));
 }
 
+function lockScope(text: string): KickLockScope {
+  if (text === "target") return KickLockScope.TARGET;
+  if (text === "user") return KickLockScope.USER;
+  if (text === "both") return KickLockScope.USER_ON_TARGET;
+  throw new InvalidArgumentError("It is target, user, or both.");
+}
+
+function untilPart({ until }: KickOptions): { until?: Timestamp } {
+  return until === undefined ? {} : { until };
+}
+
 async function kick(frame: Frame, given: string, options: KickOptions): Promise<number> {
+  if (options.until !== undefined && options.lock === undefined)
+    throw new Complaint("--until says when a lock ends.", "Give --lock too.", exitCodes.usage);
   using api = frame.api();
   const sessionId = await resolveSession(api.clients, given);
   const request = {
@@ -49,10 +76,11 @@ async function kick(frame: Frame, given: string, options: KickOptions): Promise<
     attachmentId: options.attachment ?? "",
     reason: options.reason,
     idempotencyId: randomUUID(),
+    ...(options.lock === undefined ? {} : { lock: { scope: options.lock, ...untilPart(options) } }),
   };
   const answer = await api.clients.sessions.kick(request, { timeoutMs: kickTimeoutMs });
   if (options.json) await frame.printJson(KickResponseSchema, answer);
-  else await frame.print(`${outcomeWords(sessionId, options.attachment, answer)}\n`);
+  else await frame.print(`${outcomeWords(sessionId, options.attachment, answer)}${lockedWords(answer)}\n`);
   return outcomeCode(answer.outcome);
 }
 
@@ -72,6 +100,11 @@ function outcomeWords(sessionId: string, attachment: string | undefined, answer:
     default:
       return `${what}: the server gave an outcome that this version does not know.`;
   }
+}
+
+function lockedWords({ lock, lockNotEverywhere }: KickResponse): string {
+  if (lock === undefined) return "";
+  return `\n${printable(lock.id)}: ${lockWords(lock)}.${lockNotEverywhere ? " Some nodes could not be told yet." : ""}`;
 }
 
 function outcomeCode(outcome: KickOutcome): number {

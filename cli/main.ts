@@ -3,20 +3,25 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ApiFlags, defaultServer, serverAddress, surroundings } from "./api.ts";
+import { auditCommand } from "./audit.ts";
 import { commandsCommand } from "./commands.ts";
 import { complaintLines } from "./complaint.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { exportCommand } from "./export.ts";
 import { createFrame, type Frame } from "./frame.ts";
+import { freezeCommand, unfreezeCommand } from "./freeze.ts";
 import { kickCommand } from "./kick.ts";
 import { linkCommand } from "./link.ts";
+import { lockCommand, locksCommand, unlockCommand } from "./locks.ts";
+import { loginCommand, logoutCommand } from "./login.ts";
 import { complaintAfterLook } from "./other-scheme.ts";
 import { playCommand } from "./play.ts";
 import { recordingsCommand } from "./recordings.ts";
 import { sessionsCommand } from "./sessions.ts";
 import { shellCommand } from "./shell.ts";
 import { targetsCommand } from "./targets.ts";
+import { tokenCommand } from "./token.ts";
 import { verifyCommand } from "./verify.ts";
 import { watchCommand } from "./watch.ts";
 
@@ -83,6 +88,7 @@ Examples:
   bartizan recordings                     what was recorded?
   bartizan play n1-7f3a                   see it again
   bartizan commands --search "rm rf"      who typed that?
+  bartizan audit --follow                 what happens, as it is noted
 
 Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no connection;
 \`shell\` exits as the remote shell does. NO_COLOR switches colours off.`,
@@ -90,6 +96,7 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
   // These two start the server: the launcher runs them before this file is read. Here they are only told about.
   program.addCommand(elsewhere("serve", "start the server"));
   program.addCommand(elsewhere("config", "check a configuration file (`config check`)"));
+  program.addCommand(elsewhere("policy", "explain what a configuration file's policies mean (`policy test`)"));
   for (const make of [
     linkCommand,
     targetsCommand,
@@ -97,11 +104,20 @@ Exit codes: 0 all well, 1 refused or failed, 2 wrong usage, 254 kicked, 255 no c
     sessionsCommand,
     watchCommand,
     kickCommand,
+    freezeCommand,
+    unfreezeCommand,
+    lockCommand,
+    unlockCommand,
+    locksCommand,
     recordingsCommand,
     playCommand,
     exportCommand,
     verifyCommand,
     commandsCommand,
+    loginCommand,
+    logoutCommand,
+    tokenCommand,
+    auditCommand,
     doctorCommand,
   ]) {
     program.addCommand(make(frame, done).exitOverride().showHelpAfterError("(`bartizan help` tells what there is)"));

@@ -29,7 +29,7 @@ const columns: readonly Column<SessionInfo>[] = [
   { head: "TARGET", cell: (session) => session.target },
   { head: "USER", cell: (session) => session.targetUser },
   { head: "OPERATOR", cell: (session) => session.operator?.name ?? "" },
-  { head: "STATE", cell: (session) => (session.ended ? endWords(endCause(session.ended)) : stateWord(session.state)) },
+  { head: "STATE", cell: (session) => (session.ended ? endWords(endCause(session.ended)) : liveWord(session)) },
   { head: "SIZE", cell: (session) => (session.size ? `${session.size.cols}x${session.size.rows}` : "-") },
   { head: "WATCHED BY", cell: (session) => watchers(session).join(", ") || "-" },
   { head: "OPENED", cell: (session) => ageWords(session.openedAt, Date.now()), right: true },
@@ -101,7 +101,7 @@ function lostComplaint(): Complaint {
 
 function changeLine(session: SessionInfo): string {
   const watched = watchers(session);
-  const state = session.ended ? endWords(endCause(session.ended)) : stateWord(session.state);
+  const state = session.ended ? endWords(endCause(session.ended)) : liveWord(session);
   const words = [
     new Date().toTimeString().slice(0, 8),
     printable(session.id),
@@ -111,6 +111,10 @@ function changeLine(session: SessionInfo): string {
     watched.length > 0 ? `watched by ${watched.join(", ")}` : "",
   ];
   return `${words.filter((word) => word !== "").join("  ")}\n`;
+}
+
+function liveWord(session: SessionInfo): string {
+  return session.frozen === undefined ? stateWord(session.state) : `${stateWord(session.state)}, frozen`;
 }
 
 function watchers(session: SessionInfo): string[] {

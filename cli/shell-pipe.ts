@@ -12,6 +12,7 @@ import { askOnTerminal } from "./prompts.ts";
 import type { ShellEnd } from "./shell.ts";
 import { openTerminalKeys } from "./terminal-input.ts";
 import { onSignals, windowSize } from "./tty.ts";
+import { freezeWords } from "./words.ts";
 
 /** How long an `ended` may take after the wish to hang up. */
 const hangUpMs = 2_000;
@@ -79,6 +80,9 @@ export async function pipeShell(frame: Frame, client: SessionClient, open: Shell
           break;
         case "notice":
           if (event.about !== "connecting") frame.tell(printable(event.text, 4000));
+          break;
+        case "freeze":
+          frame.tell(`[${freezeWords(event)}]`);
           break;
         case "ended":
           ended = event.cause;

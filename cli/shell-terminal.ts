@@ -12,6 +12,7 @@ import { askOnTerminal } from "./prompts.ts";
 import type { ShellEnd } from "./shell.ts";
 import { openTerminalKeys } from "./terminal-input.ts";
 import { calmModes, onSignals, onWindowSize, windowSize } from "./tty.ts";
+import { freezeWords } from "./words.ts";
 
 /** How long an `ended` may take after the wish to hang up. */
 const hangUpMs = 2_000;
@@ -143,7 +144,7 @@ export async function terminalShell(
           break;
         case "notice":
           // The target's banner belongs on the screen; that a connection is being made does not.
-          if (event.about === "banner")
+          if (event.about === "banner" || event.about === "monitored")
             say(
               `${event.text
                 .split("\n")
@@ -151,6 +152,9 @@ export async function terminalShell(
                 .join("\r\n")}\r\n`,
             );
           else if (event.about !== "connecting") status(printable(event.text));
+          break;
+        case "freeze":
+          status(freezeWords(event));
           break;
         case "reconnecting":
           if (line === "up") lostAtMs = performance.now();

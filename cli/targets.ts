@@ -17,6 +17,10 @@ const columns: readonly Column<Target>[] = [
   { head: "USER", cell: (target) => target.user },
   { head: "FROM", cell: (target) => target.source },
   {
+    head: "LOCKED",
+    cell: (target) => (target.lock === undefined ? "-" : `by ${target.lock.by}: ${target.lock.reason}`),
+  },
+  {
     head: "LABELS",
     cell: (target) =>
       Object.entries(target.labels)

@@ -29,6 +29,8 @@ export function verifyCommand(frame: Frame, done: (code: number) => void): Comma
       "after",
       `
 For files: --key FILE names a public key from elsewhere, --config FILE the server's config (for its data folder).
+With --audit [FILE] it is the audit log that is read, and the first line is named that is not as it was written;
+--checkpoint FILE is one that was kept elsewhere (docs/audit.md).
 
 Exit codes: 0 complete, 3 incomplete, 4 gap, 5 altered, 6 unsigned, 7 missing, 1 it could not be read; of several the
 gravest. docs/recording.md says when.
@@ -36,7 +38,8 @@ gravest. docs/recording.md says when.
 Examples:
   bartizan verify 7f3a
   bartizan verify incident.cast --key recording-key.pub
-  bartizan verify --all`,
+  bartizan verify --all
+  bartizan verify --audit --checkpoint kept-elsewhere.json`,
     )
     .action(async (what: string[], { json }: { json?: boolean }) => done(await verify(frame, what, json ?? false)));
 }

@@ -1,7 +1,7 @@
 /** `bartizan watch`: a live session as its operator sees it, without a way to touch it. */
 
 import { Command } from "commander";
-import { type AttachmentEvent, openWatch, printable, type Size } from "../proto/client/index.ts";
+import { type AttachmentEvent, openWatch, printable, type SessionInfo, type Size } from "../proto/client/index.ts";
 import { goneComplaint } from "./complaint.ts";
 import { openCrop } from "./crop.ts";
 import { exitCodes, signalExitCode, watchExitCode } from "./exit-codes.ts";
@@ -82,8 +82,14 @@ async function toPipe(
     } else if (event.kind === "ended") return event;
     else if (event.kind === "reconnecting" && event.attempt === 1) frame.tell("[connection lost; trying again]");
     else if (event.kind === "reconnected") frame.tell("[connected again]");
+    else if (event.kind === "freeze")
+      frame.tell(event.frozen === undefined ? "[no longer frozen]" : `[frozen by ${printable(event.frozen.by, 40)}]`);
   }
   return undefined;
+}
+
+function frozenWords({ frozen }: SessionInfo): string {
+  return frozen === undefined ? "" : `frozen by ${printable(frozen.by?.name ?? "", 40)}`;
 }
 
 /** On the alternate screen, so that the window is afterwards as it was. */
@@ -146,7 +152,7 @@ async function onTerminal(
         case "started":
         case "reconnected":
           title = `${printable(event.session.target, 40)} by ${printable(event.session.operator?.name ?? "?", 40)}`;
-          state = "";
+          state = frozenWords(event.session);
           break;
         case "key-frame":
           size = event.size;
@@ -160,6 +166,9 @@ async function onTerminal(
         case "output":
           greeting = false;
           await crop.write(filter.feed(event.bytes));
+          break;
+        case "freeze":
+          state = event.frozen === undefined ? "" : `frozen by ${printable(event.frozen.by, 40)}`;
           break;
         case "reconnecting":
           state = "connection lost, trying again";

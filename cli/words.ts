@@ -1,7 +1,7 @@
 /** How the CLI says things about sessions: ends, states, ages, amounts. */
 
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { EndCause } from "../proto/client/events.ts";
+import type { AttachmentEvent, EndCause } from "../proto/client/events.ts";
 import { printable } from "../proto/client/printable.ts";
 import { SessionState } from "../proto/gen/bartizan/v1/session_pb.ts";
 
@@ -24,6 +24,9 @@ export function endWords(cause: EndCause): string {
 
 const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> = {
   operator: "closed by its operator",
+  "access-ended": "closed: its operator's access was ended",
+  idle: "closed: nobody typed for too long",
+  "too-long": "closed: it had lasted as long as a session may",
   "grace-expired": "closed: its operator did not come back in time",
   draining: "closed: the server was stopped",
   "taken-over": "taken up in another window; the session lives on there",
@@ -31,6 +34,13 @@ const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> 
   unrecorded: "closed: it could not be recorded any longer",
   unknown: "closed, for a reason that this version does not know",
 };
+
+/** A session's input was stopped, or given back. */
+export function freezeWords({ frozen, by }: Extract<AttachmentEvent, { kind: "freeze" }>): string {
+  return frozen === undefined
+    ? `${printable(by, 100)} gave the keyboard back`
+    : `${printable(frozen.by, 100)} stopped the input: ${printable(frozen.reason, 500)}; what you type goes nowhere`;
+}
 
 export function stateWord(state: SessionState): string {
   switch (state) {

@@ -1,197 +1,168 @@
-/** The audit log: who did what to what, one JSON line each, every line bound to the one before it. Written, never changed. */
-import { createHash } from "node:crypto";
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { promisify } from "node:util";
-import { BartizanFault } from "./errors.ts";
+/** The audit log as every room sees it: the closed list of what is noted, and the one call that notes it. */
 import type { RecordingId, SessionId } from "./events.ts";
-import type { Clock } from "./flow/clock.ts";
 
-interface AboutRecording {
+/** How somebody signed in: by the server's own token, a token of the config, a link to the page, ... */
+export type SignInWay = "local-token" | "token" | "link" | "api-token" | "oidc" | "device";
+
+/** Who does it, from where, and how he signed in. */
+export interface Actor {
+  readonly name: string;
+  /** The far end of his connection. */
+  readonly address?: string | undefined;
+  readonly signedIn?: SignInWay | undefined;
+}
+
+/** What every event may say. Who: `actor`, or only a name in `who` (whose session it is). */
+interface AboutEvent {
+  readonly actor?: Actor | undefined;
+  readonly who?: string | undefined;
+  readonly target?: string | undefined;
+  readonly session?: SessionId | undefined;
+  readonly recording?: RecordingId | undefined;
+  /** Why it came out as it did: a fault's word, an end cause, a reason that was given. */
+  readonly cause?: string | undefined;
+}
+
+interface ByActor {
+  readonly actor: Actor;
+}
+interface InSession {
+  readonly session: SessionId;
+  readonly target: string;
+}
+interface OfRecording {
   readonly recording: RecordingId;
-  readonly session?: SessionId;
-  /** The name of the principal who did it, or whose session it is. */
-  readonly who?: string;
 }
 
-/** Everything that is noted: a closed list. */
-export type AuditEvent =
-  | (AboutRecording & { readonly kind: "recording-opened"; readonly target: string; readonly mode: string })
-  | (AboutRecording & {
-      readonly kind: "recording-degraded" | "recording-failed" | "recording-recovered";
-      readonly detail: string;
-    })
+/** What each event says besides. The list is closed: docs/audit.md describes each, and a test holds the two together. */
+interface EventDetails {
+  "log-opened": { readonly previous: "none" | "closed" | "crashed" | "cut"; readonly tornBytes: number };
+  checkpoint: { readonly key: string; readonly sig: string; readonly last?: boolean };
+  "events-lost": { readonly lost: number; readonly firstAtMs: number };
+  "clock-jumped": { readonly byMs: number };
+
+  "server-started": { readonly version: string; readonly config: string };
+  "config-loaded": { readonly config: string };
+  "config-refused": { readonly cause: string };
+  "policy-loaded": { readonly config: string };
+  "drain-started": { readonly sessions: number };
+  "drain-ended": { readonly sessions: number };
+
+  "login-ok": ByActor;
+  "login-failed": { readonly address: string; readonly times?: number };
+  "login-throttled": { readonly address: string; readonly times?: number };
+  logout: ByActor;
+  "link-made": ByActor;
+  "device-code-issued": { readonly address: string };
+  "device-code-approved": ByActor;
+  "device-code-denied": ByActor;
+  "token-created": ByActor & { readonly token: string; readonly owner: string };
+  "token-used-from-new-source": ByActor & { readonly token: string; readonly owner: string };
+  "token-revoked": ByActor & { readonly token: string; readonly owner: string };
+  "rights-changed": { readonly whose: string };
+  "call-refused": ByActor & { readonly method: string };
+  "cross-site-refused": { readonly address: string; readonly times?: number };
+
+  "session-requested": ByActor & { readonly target: string };
+  "session-refused": ByActor & { readonly target: string; readonly cause: string };
+  "session-started": ByActor & InSession;
+  "session-attached": ByActor & InSession & { readonly attachment: string };
+  "session-resumed": ByActor & InSession & { readonly attachment: string };
+  "session-detached": ByActor & InSession & { readonly attachment: string };
+  "session-ended": InSession & { readonly cause: string; readonly outputBytes: number };
+  "session-limit-hit": InSession & { readonly cause: string };
+  "channel-refused": { readonly target: string };
+  "address-refused": { readonly target: string; readonly cause: string };
+  "host-key-new": { readonly target: string; readonly fingerprint: string };
+  "host-key-changed": { readonly target: string };
+  "host-key-refused": { readonly target: string };
+
+  "watch-started": ByActor & InSession & { readonly attachment: string };
+  "watch-stopped": ByActor & InSession & { readonly attachment: string };
+  "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
+  "kick-confirmed": ByActor & InSession;
+  "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
+  /** `bars`: the user, the role, both, or empty for everybody; `target`: where, without it everywhere. */
+  "lock-set": ByActor & {
+    readonly lock: string;
+    readonly reason: string;
+    readonly bars: string;
+    /** Wall clock, ms. */
+    readonly untilMs?: number;
+  };
+  "lock-lifted": ByActor & { readonly lock: string };
+  "lock-stale": { readonly lock?: string };
+  "session-frozen": ByActor & InSession & { readonly reason: string };
+  "session-thawed": ByActor & InSession;
+
+  "recording-opened": OfRecording & { readonly target: string; readonly mode: string };
+  "recording-degraded": OfRecording & { readonly detail: string };
+  "recording-failed": OfRecording & { readonly detail: string };
+  "recording-recovered": OfRecording & { readonly detail: string };
   /** `seal`: the hash of the final seal. */
-  | (AboutRecording & {
-      readonly kind: "recording-sealed" | "recording-reconciled";
-      readonly seal: string;
-      readonly cause: string;
-    })
-  | (AboutRecording & { readonly kind: "recording-missing" })
-  | (AboutRecording & { readonly kind: "recording-viewed"; readonly fromMs?: number })
-  | (AboutRecording & { readonly kind: "recording-exported"; readonly format: string })
-  | (AboutRecording & { readonly kind: "recording-verified"; readonly verdict: string })
-  | (AboutRecording & { readonly kind: "recording-verify-failed"; readonly verdict: string; readonly detail: string })
-  | (AboutRecording & {
-      readonly kind: "recording-expired" | "recording-deleted";
-      readonly seal?: string;
-      readonly reason: string;
-    })
-  | { readonly kind: "reserve-hit"; readonly freeBytes: number };
+  "recording-sealed": OfRecording & { readonly seal: string; readonly cause: string };
+  "recording-reconciled": OfRecording & { readonly seal: string; readonly cause: string };
+  "recording-missing": OfRecording;
+  "recording-viewed": ByActor & OfRecording & { readonly fromMs: number };
+  "recording-exported": ByActor & OfRecording & { readonly format: string };
+  "recording-verified": ByActor & OfRecording & { readonly verdict: string };
+  "recording-verify-failed": ByActor & OfRecording & { readonly verdict: string; readonly detail: string };
+  "recording-expired": OfRecording & { readonly seal?: string; readonly reason: string };
+  "recording-deleted": ByActor & OfRecording & { readonly seal?: string; readonly reason: string };
+  "reserve-hit": { readonly freeBytes: number };
 
-/** What the log knows of one recording; the newest of each. */
-export interface AuditedRecording {
-  readonly opened: boolean;
-  readonly seal?: string;
-  /** It was deleted, or expired. */
-  readonly deleted: boolean;
+  "commands-searched": ByActor & { readonly text: string };
+  "audit-searched": ByActor;
+  "audit-followed": ByActor;
+  "export-lost": { readonly exporter: string; readonly bytes: number };
+
+  "bus-gap": { readonly detail: string };
+  "bus-forged": { readonly detail: string };
+  "redis-lost": { readonly cause: string };
+  "redis-back": { readonly awayMs: number };
 }
 
-export interface Audit extends AsyncDisposable {
+export type AuditWord = keyof EventDetails;
+
+/** One thing that happened: `{ event: "kick-requested", actor, session, target, reason }`. */
+export type AuditEvent = {
+  [Word in AuditWord]: { readonly event: Word } & EventDetails[Word] & AboutEvent;
+}[AuditWord];
+
+/** "asked": what came of it is told by another event; "unknown": nobody could say. */
+export type AuditOutcome = "ok" | "asked" | "refused" | "failed" | "unknown";
+
+/** Every event, and how what it tells came out. */
+export const auditOutcome: Readonly<Record<AuditWord, AuditOutcome>> = {
+  ...{ "log-opened": "ok", checkpoint: "ok", "events-lost": "failed", "clock-jumped": "failed" },
+  ...{ "server-started": "ok", "config-loaded": "ok", "config-refused": "refused", "policy-loaded": "ok" },
+  ...{ "drain-started": "asked", "drain-ended": "ok" },
+  ...{ "login-ok": "ok", "login-failed": "refused", "login-throttled": "refused", logout: "ok", "link-made": "ok" },
+  ...{ "device-code-issued": "asked", "device-code-approved": "ok", "device-code-denied": "refused" },
+  ...{ "token-created": "ok", "token-used-from-new-source": "ok", "token-revoked": "ok", "rights-changed": "ok" },
+  ...{ "call-refused": "refused", "cross-site-refused": "refused" },
+  ...{ "session-requested": "asked", "session-refused": "refused", "session-started": "ok" },
+  ...{ "session-attached": "ok", "session-resumed": "ok", "session-detached": "ok", "session-ended": "ok" },
+  ...{ "session-limit-hit": "ok", "channel-refused": "refused", "address-refused": "refused" },
+  ...{ "host-key-new": "ok", "host-key-changed": "refused", "host-key-refused": "refused" },
+  ...{ "watch-started": "ok", "watch-stopped": "ok" },
+  ...{ "kick-requested": "asked", "kick-confirmed": "ok", "kick-unconfirmed": "unknown" },
+  ...{ "lock-set": "ok", "lock-lifted": "ok", "lock-stale": "unknown", "session-frozen": "ok", "session-thawed": "ok" },
+  ...{ "recording-opened": "ok", "recording-degraded": "failed", "recording-failed": "failed" },
+  ...{ "recording-recovered": "ok", "recording-sealed": "ok", "recording-reconciled": "ok" },
+  ...{ "recording-missing": "failed", "recording-viewed": "ok", "recording-exported": "ok" },
+  ...{ "recording-verified": "ok", "recording-verify-failed": "failed" },
+  ...{ "recording-expired": "ok", "recording-deleted": "ok", "reserve-hit": "failed" },
+  ...{ "commands-searched": "ok", "audit-searched": "ok", "audit-followed": "ok", "export-lost": "failed" },
+  ...{ "bus-gap": "failed", "bus-forged": "refused", "redis-lost": "failed", "redis-back": "ok" },
+};
+
+/** Notes what happens. `write` before what must not happen unnoted; `note` for what happened anyway, or must not be hindered. */
+export interface Audit {
   /** Written when it returns, on the disk within a second. Throws `recorder-lost` when it cannot be written. */
+  write(event: AuditEvent): void;
+  /** As `write`, and never throws: what cannot be written is told in the server's log, and counted in the next line that can. */
   note(event: AuditEvent): void;
-  /** Resolves when all that was noted is on the disk. */
-  synced(): Promise<void>;
-  /** What the log holds about these recordings; reads it once from its start, in bounded memory. */
-  lookUp(recordings: ReadonlySet<string>): Promise<Map<string, AuditedRecording>>;
-}
-
-/** A line is never longer; texts in it are cut long before. */
-const maxLineBytes = 16 * 1024;
-const maxTextLength = 1000;
-const readBytes = 64 * 1024;
-const datasync = promisify(fdatasync);
-
-/**
- * Opens or begins the log. A line that a crash left unfinished is cut off: nobody was told that it was written. Throws
- * `config` when the file cannot be used. One opener at a time: the caller holds the folder's lock.
- */
-export function openAudit(path: string, clock: Clock): Audit {
-  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-  let fd: number;
-  let end: { lengthBytes: number; lines: number; hash: string };
-  try {
-    fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
-    end = endOf(fd);
-    ftruncateSync(fd, end.lengthBytes);
-  } catch (error) {
-    const { code = "it is no audit log" } = error as NodeJS.ErrnoException;
-    throw new BartizanFault("config", `Cannot use ${path} (${code}).`, "Look after the data folder.", error);
-  }
-  let torn = false;
-  let syncing: Promise<void> | undefined;
-  let dirty = false;
-  const sync = async () => {
-    while (dirty) {
-      dirty = false;
-      await datasync(fd);
-    }
-  };
-  const syncSoon = () => {
-    syncing ??= sync().finally(() => {
-      syncing = undefined;
-    });
-    syncing.catch(() => {});
-  };
-  return {
-    note(event) {
-      const { kind, ...rest } = event;
-      const line = JSON.stringify(
-        { n: end.lines + 1, atMs: clock.wallMs(), prev: end.hash, kind, ...rest },
-        (_key, value) => (typeof value === "string" ? value.slice(0, maxTextLength) : value),
-      );
-      const bytes = Buffer.from(`${line}\n`);
-      try {
-        if (torn) ftruncateSync(fd, end.lengthBytes);
-        torn = true;
-        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-        torn = false;
-      } catch (error) {
-        throw new BartizanFault(
-          "recorder-lost",
-          "The audit log cannot be written.",
-          "Look after the data folder.",
-          error,
-        );
-      }
-      end = { lengthBytes: end.lengthBytes + bytes.length, lines: end.lines + 1, hash: hashOf(bytes) };
-      dirty = true;
-      syncSoon();
-    },
-    async synced() {
-      if (dirty) syncSoon();
-      await syncing;
-    },
-    async lookUp(recordings) {
-      const found = new Map<string, AuditedRecording>();
-      const until = end.lengthBytes;
-      for await (const line of linesOf(path, until)) note(found, recordings, line);
-      return found;
-    },
-    async [Symbol.asyncDispose]() {
-      await syncing?.catch(() => {});
-      closeSync(fd);
-    },
-  };
-}
-
-/** What the log at `path` holds about every recording; nothing when there is no log. For readers beside the server. */
-export async function readAudit(path: string): Promise<Map<string, AuditedRecording>> {
-  const found = new Map<string, AuditedRecording>();
-  try {
-    for await (const line of linesOf(path, Number.POSITIVE_INFINITY)) note(found, undefined, line);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-  return found;
-}
-
-/** `wanted` undefined: all. */
-function note(found: Map<string, AuditedRecording>, wanted: ReadonlySet<string> | undefined, line: string): void {
-  // Cheaper than to parse every line: an id stands in a line as it is.
-  const id = /"recording":"([0-9a-f]{32})"/.exec(line)?.[1];
-  if (id === undefined || wanted?.has(id) === false) return;
-  const event = JSON.parse(line) as AuditEvent;
-  const before = found.get(id) ?? { opened: false, deleted: false };
-  if (event.kind === "recording-opened") found.set(id, { ...before, opened: true });
-  else if (event.kind === "recording-sealed" || event.kind === "recording-reconciled")
-    found.set(id, { ...before, seal: event.seal });
-  else if (event.kind === "recording-expired" || event.kind === "recording-deleted")
-    found.set(id, { ...before, deleted: true });
-}
-
-/** Whole lines from the first `until` bytes; one that is too long is left out. */
-async function* linesOf(path: string, until: number): AsyncIterable<string> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  let rest = "";
-  for await (const piece of file.createReadStream({
-    end: Math.max(0, until - 1),
-    encoding: "utf8",
-    autoClose: false,
-  })) {
-    const lines = `${rest}${piece}`.split("\n");
-    rest = (lines.pop() ?? "").slice(-maxLineBytes);
-    yield* lines;
-  }
-}
-
-function hashOf(line: Uint8Array): string {
-  return createHash("sha256").update(line).digest("hex");
-}
-
-/** Where the last whole line ends, how many there are, and the hash of the last. */
-function endOf(fd: number): { lengthBytes: number; lines: number; hash: string } {
-  const size = fstatSync(fd).size;
-  const first = Math.max(0, size - 2 * maxLineBytes);
-  const tail = Buffer.alloc(size - first);
-  for (let at = 0; at < tail.length; ) {
-    const got = readSync(fd, tail, at, Math.min(readBytes, tail.length - at), first + at);
-    if (got === 0) break;
-    at += got;
-  }
-  const end = tail.lastIndexOf(0x0a) + 1;
-  if (end === 0) return { lengthBytes: 0, lines: 0, hash: "0".repeat(64) };
-  const line = tail.subarray(tail.lastIndexOf(0x0a, end - 2) + 1, end);
-  const { n } = JSON.parse(line.toString("utf8")) as { n: number };
-  return { lengthBytes: first + end, lines: n, hash: hashOf(line) };
+  /** Throws `recorder-lost` while the log cannot be written: no session begins that could not be accounted for. */
+  assertWritable(): void;
 }

@@ -3,25 +3,39 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openAccessDb } from "./access/access-db.ts";
+import { rulesFrom } from "./access/built-in-rules.ts";
+import { createAccessChanges } from "./access/changes.ts";
 import { Links } from "./access/links.ts";
+import { openLocks } from "./access/locks.ts";
+import { openIdentity } from "./access/open-identity.ts";
 import { PageTokens } from "./access/page-tokens.ts";
-import { type Caller, type RoleName, roleNames } from "./access/policy.ts";
+import { type Caller, roleNames } from "./access/policy.ts";
+import { createPrincipals } from "./access/principals.ts";
+import { createRights } from "./access/rights.ts";
+import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
 import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
 import { createThrottleFile } from "./access/throttle-file.ts";
-import { callerOf, digestOf, localToken, type TokenEntry } from "./access/tokens.ts";
-import { openAudit } from "./audit.ts";
+import { localToken } from "./access/tokens.ts";
+import { openAuditIndex } from "./audit/audit-index.ts";
+import { openAudit } from "./audit/open-audit.ts";
+import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
 import { type Config, isLoopback } from "./config.ts";
+import { rulesOf } from "./config-access.ts";
 import { BartizanFault } from "./errors.ts";
 import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
+import { createAuthPages } from "./front/auth-pages.ts";
 import { createHostGuard } from "./front/host-guard.ts";
 import { type ListenOptions, listen, usualLimits } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
 import { createTrustedProxies } from "./front/trusted-proxies.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
+import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
+import { principalList } from "./principal-list.ts";
 import type { Catalogue } from "./recording/catalogue.ts";
 import type { Disk } from "./recording/disk.ts";
 import { createErase } from "./recording/erase.ts";
@@ -29,8 +43,11 @@ import { type Keeper, openKeeper } from "./recording/keeper.ts";
 import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
+import { openSealKey } from "./recording/seal-key.ts";
+import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
+import { openLimitWatch } from "./session/limit-watch.ts";
 import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
@@ -79,6 +96,10 @@ export interface Bastion extends AsyncDisposable {
    * must see that it is not ready, and those who watch and kick must reach the shells that are left.
    */
   drain(signal: AbortSignal): Promise<void>;
+  /** Takes a config that was read again; nothing of it can fail any more. */
+  reload(config: Config): Reloaded;
+  /** A config that was to be taken and is at fault: for the audit log. */
+  refused(why: string): void;
 }
 
 /** A connection without a sign of life for so long is asked for one. */
@@ -106,20 +127,33 @@ function builtPage(): string {
 export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const { config, log, targets, clock = systemClock } = options;
   const token = await localToken(config.tokenFile);
-  const entries = tokenEntries(config, token);
-  const localUser: Caller = { name: config.user, roles: new Set(roleNames) };
+  const changes = createAccessChanges();
+  const rights = createRights(rulesFrom(rulesOf(config.policies)), changes);
+  const principals = createPrincipals(principalList(config, token), changes);
+  const localUser: Caller = { name: config.user, roles: new Set(roleNames), signedIn: "local-token" };
   const links = new Links(clock);
-  const pageTokens = new PageTokens(clock);
+  const pageTokens = new PageTokens(clock, principals.rolesOf);
   const tls = await readTls(config);
   const page = await readPage(options.pageFolder ?? builtPage());
 
   await using opening = new AsyncDisposableStack();
   opening.use(lockFolder(config.data));
-  const audit = opening.use(openAudit(join(config.data, "audit.jsonl"), clock));
+  const key = openSealKey(config.data);
+  const path = join(config.data, "audit.jsonl");
+  const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
+  const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  const signIns = createSignInNotes(audit, clock);
+  const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
+  const locks = openLocks(accessDb, clock, changes);
+  const tell = tellIdentity(audit, signIns);
+  const identity = openIdentity({
+    ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
+    database: accessDb,
+  });
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
-      ...{ ...config.recording, data: config.data, clock, log, audit, disk: options.disk },
+      ...{ ...config.recording, data: config.data, key, clock, log, audit, disk: options.disk },
       onClosed: (id) => keeper?.closed(id),
     }),
   );
@@ -149,11 +183,16 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     onCommands: ({ recordingId }, count) => {
       if (recordingId !== undefined) recordings.recorders.countCommands(recordingId, count);
     },
+    onEnded: (info) => audit.note(sessionEnded(info)),
     graceMs: config.graceSeconds * 1000,
     maxSessions: config.maxSessions,
-    maxSessionsPerPrincipal: config.maxSessionsPerPrincipal,
+    atOnce: (user, target) => limits(user, target),
   });
-  const { catalogue, key, folder } = recordings;
+  opening.use(endShellsOfDisabled({ changes, principals, registry }));
+  const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
+  opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, audit, clock }));
+  const reloading = new Reloading(config, { rights, principals, audit, log, token });
+  const { catalogue, folder } = recordings;
   const replays = opening.use(
     openReplays({
       ...{ folder, log, blank: blankKeyFrame() },
@@ -175,16 +214,22 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     streams,
     guard: authorise,
   } = createRoutes({
-    ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
+    ...{ registry, commands, audit, auditIndex, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
-      watchersVisible: config.watching.visible,
     },
-    ...{ links, pageTokens, throttle },
-    callerOf: (given, call) => callerOf(entries, given) ?? pageTokens.callerOf(given, call),
+    ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
+    banner: () => reloading.now.watching.banner,
+    ...{ ...identity, tell },
+    credentialOf({ token: given, cookie, address, byItself }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, byItself ? undefined : call);
+      if (given === undefined) return undefined;
+      return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
+    },
     linkUrl: (code) => linkUrl(code),
+    loginUrl: (code) => `${config.identity.url ?? linkBase()}/login#login=${code}`,
     graceMs: config.graceSeconds * 1000,
-    watchersVisible: config.watching.visible,
+    watchersVisible: () => reloading.now.watching.visible,
     node: config.node,
     version: version(),
     shutdown: shutdown.signal,
@@ -206,9 +251,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
-        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0);
+        const auth = createAuthPages(identity.signIn, log);
+        const also = config.identity.url === undefined ? [] : [new URL(config.identity.url).host];
+        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, also);
         return {
-          request: createAdapter({ ...{ router, streams, clock, log, pages, page, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, clock, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
@@ -219,31 +266,31 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
 
+  audit.note({ event: "server-started", version: version(), config: configDigest(config) });
   const held = opening.move();
   const scheme = tls === undefined ? "http" : "https";
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
-  const linkUrl = (code: string) => `${urlOf(isLoopback(host) ? host : (names[0] ?? host))}/#code=${code}`;
+  const linkBase = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
+  const linkUrl = (code: string) => `${linkBase()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,
-    createLink: () => linkUrl(links.create(localUser).code),
+    createLink() {
+      audit.write({ event: "link-made", actor: { name: localUser.name, signedIn: localUser.signedIn } });
+      return linkUrl(links.create(localUser).code);
+    },
     ...{ token, nativeCrypto, registry, catalogue, reconciled: recordings.reconciled },
     connections: front.connections,
-    drain: (signal) => registry.drain(signal),
+    async drain(signal) {
+      audit.note({ event: "drain-started", sessions: registry.size });
+      await registry.drain(signal);
+      audit.note({ event: "drain-ended", sessions: registry.size });
+    },
+    refused: (why) => audit.note({ event: "config-refused", cause: why }),
+    reload: (next) => reloading.take(next),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
-}
-
-function tokenEntries(config: Config, token: string): TokenEntry[] {
-  const entry = (name: string, roles: readonly RoleName[], digest: Buffer): TokenEntry => {
-    const caller: Caller = { name, roles: new Set(roles) };
-    return { caller, digest };
-  };
-  return [
-    entry(config.user, roleNames, digestOf(token)),
-    ...config.principals.map(({ name, roles, tokenSha256 }) => entry(name, roles, Buffer.from(tokenSha256, "hex"))),
-  ];
 }
 
 async function readTls(config: Config): Promise<{ cert: string; key: string } | undefined> {

@@ -11,7 +11,7 @@ export interface FileProblem {
 
 const maxKeyBytes = 64 * 1024;
 
-export function fileProblems(config: Pick<Config, "listen" | "targets">): FileProblem[] {
+export function fileProblems(config: Pick<Config, "listen" | "targets" | "identity">): FileProblem[] {
   const problems: FileProblem[] = [];
   const read = (path: FileProblem["path"], file: string): string | undefined => {
     try {
@@ -30,6 +30,12 @@ export function fileProblems(config: Pick<Config, "listen" | "targets">): FilePr
     const key = read(["listen", "tls", "key"], tls.key);
     if (cert !== undefined && key !== undefined && !isPair(cert, key))
       problems.push({ path: ["listen", "tls"], message: "cert and key are no PEM pair that fits together" });
+  }
+  const secretFile = config.identity.oidc?.clientSecretFile;
+  if (secretFile !== undefined) {
+    const path = ["identity", "oidc", "clientSecretFile"];
+    if (!/^\S{1,1000}\s*$/.test(read(path, secretFile) ?? "x"))
+      problems.push({ path, message: `${secretFile} is not one word` });
   }
   for (const [index, target] of config.targets.entries()) {
     if (target.key === undefined) continue;

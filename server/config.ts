@@ -5,12 +5,21 @@ import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
+import { identitySchema } from "./access/identity-settings.ts";
 import { roleNames } from "./access/policy.ts";
+import {
+  limitsSchema,
+  locksSchema,
+  nodeLimitsSchema,
+  policySchema,
+  principalName,
+  watchingSchema,
+} from "./config-access.ts";
 import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
 import { isNet } from "./flow/address.ts";
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/, "letters, digits and . _ @ -, at most 100");
+const name = principalName;
 const port = z.number().int().min(0).max(65535);
 const seconds = (fallback: number) => z.number().min(0).max(86_400).default(fallback);
 
@@ -35,6 +44,7 @@ const targetSchema = z.strictObject({
   /** True: it may lead to this machine, to link-local and metadata addresses. */
   allowLocal: z.boolean().default(false),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
+  limits: limitsSchema.optional(),
 });
 
 /** What stands in examples, and what people try first (R32). */
@@ -53,6 +63,9 @@ const principalSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits")
     .refine((digest) => !weakDigests.has(digest), "everybody would guess this token: make one with openssl rand"),
+  /** True: he may do nothing, and what he has open ends. */
+  disabled: z.boolean().optional(),
+  limits: limitsSchema.optional(),
 });
 
 /** Names every entry whose value another one before it has already. */
@@ -97,12 +110,18 @@ const fileSchema = z.strictObject({
     .superRefine(refuseDoubles("name", ({ name }) => name, "name"))
     .superRefine(refuseDoubles("token", ({ tokenSha256 }) => tokenSha256, "tokenSha256"))
     .default([]),
-  watching: z
-    .strictObject({
-      /** False: an operator is not told who watches him; auditors and admins always are. */
-      visible: z.boolean().default(true),
-    })
-    .prefault({}),
+  /** How people sign in who have no token in `principals`. */
+  identity: identitySchema,
+  /** Names that may do nothing, whoever signs them in. */
+  disabledUsers: z.array(name).default([]),
+  /** Who may do what; without any, the built-in rules. */
+  policies: z
+    .array(policySchema)
+    .superRefine(refuseDoubles("name", (policy) => policy.name, "name"))
+    .default([]),
+  limits: nodeLimitsSchema.prefault({}),
+  locks: locksSchema.prefault({}),
+  watching: watchingSchema.prefault({}),
   recording: z
     .strictObject({
       /** Where the files are; its parent has to exist. */
@@ -246,10 +265,13 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
   const usualData = join(state, "bartizan");
   const data = file.data === undefined ? usualData : from(file.data);
   const tls = file.listen.tls;
+  const { oidc } = file.identity;
+  const secret = oidc?.clientSecretFile && from(oidc.clientSecretFile);
   return {
     ...file,
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
+    identity: { ...file.identity, ...(oidc === undefined ? {} : { oidc: { ...oidc, clientSecretFile: secret } }) },
     ...{ data, usualData },
     recording: { ...file.recording, folder: from(file.recording.folder ?? join(data, "recordings")) },
     node: file.node ?? nodeName(),
@@ -286,12 +308,19 @@ export function isLoopback(host: string): boolean {
   return loopback.has(host);
 }
 
-/** Anything wider than loopback needs TLS and principals with tokens of their own. */
+/** Anything wider than loopback needs TLS and somebody who can prove who he is; a sign-in by cookie needs https. */
 function refuseUnsafe(config: Config): void {
+  const { oidc, url } = config.identity;
+  if (oidc !== undefined && url === undefined && config.listen.tls === undefined)
+    throw new BartizanFault(
+      "config",
+      "People sign in with identity.oidc over https alone, and the config lacks listen.tls (cert and key).",
+      "Add it, or name the https:// address of the proxy in front in identity.url.",
+    );
   if (isLoopback(config.listen.host)) return;
   const missing = [
     ...(config.listen.tls === undefined ? ["listen.tls (cert and key)"] : []),
-    ...(config.principals.length === 0 ? ["principals (who may call)"] : []),
+    ...(config.principals.length === 0 && oidc === undefined ? ["principals or identity.oidc (who may call)"] : []),
     ...(config.listen.names.length === 0 ? ["listen.names (the host names clients use)"] : []),
   ];
   if (missing.length > 0)

@@ -38,10 +38,21 @@ export interface Attached {
   readonly role: Role;
   /** Wall clock, ms. */
   readonly sinceMs: number;
+  /** A watcher of whom operators are not told. */
+  readonly hidden?: boolean;
 }
 
 /** Why the bastion itself closed a session (or, "taken-over", one stream of it). */
-export type ClosedReason = "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unrecorded";
+export type ClosedReason =
+  | "operator"
+  | "grace-expired"
+  | "draining"
+  | "taken-over"
+  | "fault"
+  | "unrecorded"
+  | "access-ended"
+  | "idle"
+  | "too-long";
 
 /** How a session ended: exactly one. */
 export type EndCause =
@@ -77,7 +88,7 @@ export interface KeyFrame {
 /** A word to one viewer, outside the session's own order. */
 export interface Notice {
   readonly kind: "notice";
-  readonly about: "connecting" | "banner" | "draining" | "info" | "recording";
+  readonly about: "connecting" | "banner" | "draining" | "info" | "recording" | "monitored" | "limit";
   readonly text: string;
 }
 
@@ -133,7 +144,23 @@ export interface ReachWord {
   readonly text: string;
 }
 
-export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong | CommandWord | ReachWord;
+/** Who stopped a session's input, and why. */
+export interface Frozen {
+  readonly by: Principal;
+  readonly reason: string;
+  /** Wall clock, ms. */
+  readonly sinceMs: number;
+}
+
+/** The session's input was stopped, or given back. */
+export interface FreezeWord {
+  readonly kind: "freeze";
+  /** Undefined: it was given back. */
+  readonly frozen: Frozen | undefined;
+  readonly by: Principal;
+}
+
+export type ViewItem = KeyFrame | SessionEvent | Notice | InputTaken | Pong | CommandWord | ReachWord | FreezeWord;
 
 /** Begins with a key frame or at the position asked for; a further key frame means "you had lagged". */
 export type View = AsyncIterable<ViewItem>;
@@ -160,6 +187,8 @@ export interface SessionInfo {
   /** True while everything shown is also recorded. */
   readonly recorded: boolean;
   readonly recordingId?: RecordingId;
+  /** Its input is stopped. */
+  readonly frozen?: Frozen;
   /** Its holder gives no sign of life: all this is the last that was known. */
   readonly unreachable?: boolean;
   readonly ended?: { readonly offset: number; readonly atMs: number; readonly cause: EndCause };

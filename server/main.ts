@@ -1,4 +1,5 @@
 /** Arguments, config, start, signals; nothing else. `serve` runs the bastion, `config check` reads a config file. */
+import { closeSync, openSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Bastion, openBastion, version } from "./bastion.ts";
 import { type Config, isLoopback, readConfig } from "./config.ts";
@@ -7,21 +8,29 @@ import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { aborted } from "./flow/life.ts";
 import { printable } from "./flow/printable.ts";
-import { createLog } from "./log.ts";
+import { createLog, type Log } from "./log.ts";
 import { type OpenInventory, openInventory } from "./open-inventory.ts";
-import { type VerifyFilesOptions, verifyFiles } from "./recording/verify-files.ts";
+import { policyCommand, policyHelp } from "./policy-command.ts";
 import type { NativeCrypto } from "./target/ssh-library.ts";
+import { verifyCommand } from "./verify-command.ts";
 
 const help = `Usage: bartizan serve [--config FILE]
        bartizan config check FILE
+       bartizan policy test USER ACTION TARGET [--owner NAME] [--roles LIST] [--config FILE] [--json]
+       bartizan policy matrix [--config FILE] [--json]
        bartizan verify FILE... | --all [--key FILE] [--config FILE] [--json]
+       bartizan verify --audit [FILE] [--checkpoint FILE] [--key FILE] [--config FILE] [--json]
 
 serve         Runs the bastion until it gets TERM or INT; then it refuses new shells, tells everybody,
               waits for sessions to end (drainSeconds), ends the rest and exits 0.
+              After HUP it reads the config file again: policies, principals, limits and who is told of watchers change
+              at once, for open streams too; a file at fault changes nothing.
 config check  Reads a config file, names every line at fault, and starts nothing.
-verify        Tells of recordings, without a server, whether they are what was written: of files, or of all that the
+${policyHelp}verify        Tells of recordings, without a server, whether they are what was written: of files, or of all that the
               data folder has or should have. --key names a public key from elsewhere. Exits with 0 complete,
               3 incomplete, 4 gap, 5 altered, 6 unsigned, 7 missing, 1 it could not be read: the gravest of all.
+              With --audit it tells of the audit log, and names the first line that is not as it was written;
+              --checkpoint names a checkpoint that was kept elsewhere.
 
 Without --config it listens on 127.0.0.1:7322 and offers a demo shell on this machine and every
 host of ~/.ssh/config. docs/config.md describes the file.
@@ -33,44 +42,19 @@ async function main(args: readonly string[]): Promise<number> {
   if (command === "--version") return say(`${version()}\n`);
   if (command === "serve") {
     const { values } = parseArgs({ args: rest, options: { config: { type: "string" } }, strict: true });
-    return await serve(readConfig(values.config));
+    return await serve(readConfig(values.config), values.config);
   }
   if (command === "config" && rest[0] === "check" && rest[1] !== undefined && rest.length === 2) {
     const config = readConfig(rest[1]);
     return say(`${rest[1]} is fine: ${config.targets.length} targets, ${config.principals.length} principals\n`);
   }
-  if (command === "verify") return await verify(rest);
+  if (command === "verify") return await verifyCommand(rest);
+  if (command === "policy") {
+    const code = policyCommand(rest, say);
+    if (code !== undefined) return code;
+  }
   process.stderr.write(help);
   return 2;
-}
-
-async function verify(args: readonly string[]): Promise<number> {
-  const options = { all: { type: "boolean" }, json: { type: "boolean" }, key: { type: "string" } } as const;
-  const { values, positionals } = parseArgs({
-    ...{ args: [...args], allowPositionals: true, strict: true },
-    options: { ...options, config: { type: "string" } },
-  });
-  if ((values.all === true) === positionals.length > 0) {
-    process.stderr.write("bartizan: verify takes files, or --all.\n");
-    return 2;
-  }
-  const { data, recording } = readConfig(values.config);
-  const progress = process.stderr.isTTY ? (line: string) => void process.stderr.write(`\r\x1b[K${line}`) : () => {};
-  return await verifyFiles({
-    ...{ what: values.all === true ? "all" : positionals, keyFile: values.key, data, folder: recording.folder },
-    tell(path, result) {
-      progress("");
-      if (values.json === true) say(`${JSON.stringify({ file: path, ...wordsOf(result) })}\n`);
-      else if ("failure" in result) process.stderr.write(`bartizan: ${printable(path)}: ${result.failure}\n`);
-      else say(`${printable(path)}  ${result.verdict}: ${printable(result.detail)}\n`);
-    },
-    onProgress: (path, bytes) => progress(`${printable(path)}  ${(bytes / 1e6).toFixed(0)} MB …`),
-    signal: new AbortController().signal,
-  });
-}
-
-function wordsOf(result: Parameters<VerifyFilesOptions["tell"]>[1]): object {
-  return "failure" in result ? { failure: result.failure } : { verdict: result.verdict, detail: result.detail };
 }
 
 function say(text: string): number {
@@ -78,14 +62,23 @@ function say(text: string): number {
   return 0;
 }
 
-async function serve(config: Config): Promise<number> {
+/** `file`: where the config was read, and is read again at HUP. */
+async function serve(config: Config, file: string | undefined): Promise<number> {
   const log = createLog(config.log);
   if (!guardMemory()) log.warn("a core dump of this process would hold secrets: limit its size to 0 (ulimit -c 0)");
-  const stopped = stopSignal();
+  let readAgain: (() => void) | undefined;
+  // A terminal that is gone takes the server with it; any other HUP means that the config has changed.
+  const stopped = stopSignal(() => {
+    if (file === undefined || (process.stdin.isTTY && !hasTerminal())) return false;
+    readAgain?.();
+    return true;
+  });
   // Not the first signal: the demo's shells are waited for like all others.
   await using inventory = await openInventory(config, stopped.second);
   await using bastion = await openBastion({ config, log, targets: () => inventory.list() });
+  readAgain = () => reload(file, bastion, log);
   announce(config, bastion, inventory);
+  if (file !== undefined) process.stdout.write(`\nAfter a change of ${file}: kill -HUP ${process.pid}\n`);
   await aborted(stopped.first);
   process.stdout.write(`\nstopping: ${bastion.registry.size} live sessions, at most ${config.drainSeconds} s\n`);
   const limit = new AbortController();
@@ -95,10 +88,38 @@ async function serve(config: Config): Promise<number> {
   return 0;
 }
 
+/** A file at fault changes nothing, and says so. */
+function reload(file: string | undefined, bastion: Bastion, log: Log): void {
+  try {
+    const { changed, later } = bastion.reload(readConfig(file));
+    const words = (keys: readonly string[], what: string) => (keys.length === 0 ? [] : [`${what} ${keys.join(", ")}`]);
+    const lines = [...words(changed, "now in force:"), ...words(later, "waits for the next start:")];
+    process.stdout.write(`config read again: ${lines.join("; ") || "nothing has changed"}\n`);
+  } catch (error) {
+    const { message } = faultFrom(error);
+    log.error({ err: error }, "config not taken over");
+    bastion.refused(message);
+    process.stderr.write(`bartizan: the config is not taken over, the old one stays:\n${message}\n`);
+  }
+}
+
+/** Whether the terminal that the program was started at is still there. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const sameSignalMs = 1000;
 
-/** `first` aborts at TERM, INT or HUP, `second` when one comes again: then nobody is waited for. */
-function stopSignal(): { first: AbortSignal; second: AbortSignal } {
+/**
+ * `first` aborts at TERM or INT, or at a HUP that `onHangUp` does not take for itself; `second` when one comes again: then
+ * nobody is waited for.
+ */
+function stopSignal(onHangUp: () => boolean): { first: AbortSignal; second: AbortSignal } {
   const first = new AbortController();
   const second = new AbortController();
   let firstAtMs = 0;
@@ -109,7 +130,10 @@ function stopSignal(): { first: AbortSignal; second: AbortSignal } {
     else if (nowMs - firstAtMs < sameSignalMs) return;
     (first.signal.aborted ? second : first).abort();
   };
-  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(name, onSignal);
+  for (const name of ["SIGTERM", "SIGINT"]) process.on(name, onSignal);
+  process.on("SIGHUP", () => {
+    if (!onHangUp()) onSignal();
+  });
   return { first: first.signal, second: second.signal };
 }
 

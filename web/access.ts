@@ -3,15 +3,22 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isLostCall } from "../proto/client/faults.ts";
 import { type AccessClient, faultOf } from "../proto/client/index.ts";
-import { codeOf, takeCode } from "./link-code.ts";
+import { codeOf, type SignInFailure, takeCode, takeSignIn } from "./link-code.ts";
 import { createSignedInNames, type SignedInNames } from "./signed-in-names.ts";
 
 export interface Who {
   readonly name: string;
   readonly roles: readonly string[];
+  /** What he may do, to some thing or other. */
+  readonly may: readonly string[];
   readonly node: string;
   readonly serverVersion: string;
+  /** What he came by: "link" or "provider" on a page. */
+  readonly way: string;
 }
+
+/** The last three: what the way to the identity provider came to. */
+export type OutReason = "no-link" | "link-used" | "over" | SignInFailure;
 
 export type AccessState =
   | { readonly kind: "checking" }
@@ -19,7 +26,7 @@ export type AccessState =
   /** The sign-in ended while the page was in use. What it shows stays, and the same person's next link goes on with it. */
   | { readonly kind: "over"; readonly who: Who }
   /** No token, or one that is no longer good: the page needs a new link. */
-  | { readonly kind: "out"; readonly why: "no-link" | "link-used" | "over" }
+  | { readonly kind: "out"; readonly why: OutReason }
   /** The server did not answer; trying again is sensible. */
   | { readonly kind: "unreachable"; readonly message: string };
 
@@ -38,8 +45,10 @@ export type LinkOutcome = "in" | "asked" | "no-link" | "link-used" | "unreachabl
 export interface Access {
   readonly state: AccessState;
   readonly offer: Offer | undefined;
-  /** The page was loaded by a link. */
+  /** The page was loaded by a link, or by the way back from the identity provider. */
   readonly cameByLink: boolean;
+  /** The identity provider by which one can sign in, in words; empty without one, or while that is not known. */
+  readonly provider: string;
   /** Told when the state or the offer changes. */
   subscribe(listener: () => void): () => void;
   /** Takes the code out of the address, if there is one, and finds out who the caller is. Never throws. */
@@ -50,8 +59,10 @@ export interface Access {
   answer(take: boolean): Promise<void>;
   /** The server no longer knows the token. Who was in keeps what is on the page. */
   refused(): void;
-  /** Forgets the token: of this tab, for good, with all that the page shows. */
-  leave(): void;
+  /** Somebody looks at the page again: another tab of this browser may have signed in or out by the provider. Never throws. */
+  lookedAt(): Promise<void>;
+  /** Forgets the token of this tab, or ends the browser's sign-in by the provider, with all that the page shows. Never throws. */
+  leave(): Promise<void>;
 }
 
 const storageKey = "bartizan.token";
@@ -71,6 +82,8 @@ export function createAccess(
   let offer: (Offer & { readonly token: string }) | undefined;
   let code: string | undefined;
   let cameByLink = false;
+  let provider = "";
+  let failure: SignInFailure | undefined;
   const tell = () => {
     for (const listener of listeners) listener();
   };
@@ -80,7 +93,7 @@ export function createAccess(
     signedIn.hold(next.kind === "in" || next.kind === "over" ? next.who.name : undefined);
     tell();
   };
-  const forget = (why: "no-link" | "link-used" | "over") => {
+  const forget = (why: OutReason) => {
     sessionStorage.removeItem(storageKey);
     if (state.kind !== "out") become({ kind: "out", why });
   };
@@ -88,7 +101,9 @@ export function createAccess(
 
   async function check(): Promise<void> {
     const found = takeCode();
-    cameByLink ||= found !== undefined;
+    const cameBack = takeSignIn();
+    failure = cameBack === "done" ? undefined : (cameBack ?? failure);
+    cameByLink ||= found !== undefined || cameBack === "done";
     code = found ?? code;
     await enter();
   }
@@ -107,12 +122,13 @@ export function createAccess(
         if (redeemed !== undefined) sessionStorage.setItem(storageKey, redeemed.token);
       }
       asked = storedToken();
-      if (asked === "") {
-        if (state.kind !== "over") forget(refused ? "link-used" : "no-link");
+      // Without a token of its own the tab may have the cookie of a sign-in, which no script sees.
+      const who = asked === "" ? await whoByCookie() : await whoIs();
+      if (who === undefined) {
+        if (state.kind !== "over") forget(refused ? "link-used" : (failure ?? "no-link"));
         return refused ? "link-used" : "no-link";
       }
-      const { name, roles, node, serverVersion } = await client().whoAmI({}, { timeoutMs });
-      become({ kind: "in", who: { name, roles, node, serverVersion } });
+      become({ kind: "in", who });
       return refused ? "link-used" : "in";
     } catch (error) {
       if (ConnectError.from(error).code === Code.Unauthenticated) {
@@ -124,6 +140,25 @@ export function createAccess(
       if (present() === undefined) become({ kind: "unreachable", message: faultOf(error).message });
       return "unreachable";
     }
+  }
+
+  async function whoIs(): Promise<Who> {
+    const { name, roles, may, node, serverVersion, way } = await client().whoAmI({}, { timeoutMs });
+    return { name, roles, may, node, serverVersion, way };
+  }
+
+  async function learnProvider(): Promise<void> {
+    ({ provider } = await client().getSignInWays({}, { timeoutMs }));
+  }
+
+  /** Undefined: nobody is signed in by the provider in this browser, or there is none. */
+  async function whoByCookie(): Promise<Who | undefined> {
+    await learnProvider();
+    if (provider === "") return undefined;
+    return await whoIs().catch((error) => {
+      if (ConnectError.from(error).code === Code.Unauthenticated) return undefined;
+      throw error;
+    });
   }
 
   /** Whoever would give up the identity of this tab, or stands beside another in this browser, is asked first. */
@@ -177,6 +212,9 @@ export function createAccess(
     get cameByLink() {
       return cameByLink;
     },
+    get provider() {
+      return provider;
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -201,9 +239,28 @@ export function createAccess(
       tell();
     },
     refused() {
-      if (state.kind === "in") lose("over");
+      if (state.kind !== "in") return;
+      lose("over");
+      void learnProvider().then(tell, () => {});
     },
-    leave: () => forget("over"),
+    async lookedAt() {
+      if (provider === "" || storedToken() !== "" || offer !== undefined) return;
+      const who = await whoByCookie().catch(() => null);
+      if (who === null || storedToken() !== "") return;
+      if (who === undefined) lose("over");
+      else if (state.kind !== "in" || state.who.name !== who.name) become({ kind: "in", who });
+    },
+    async leave() {
+      const { token, who } = { token: storedToken(), who: present() };
+      if (token !== "" || who?.way !== "provider") return forget("over");
+      // Only the server can end it. While it cannot be asked, the page says so, and the sign-in goes on.
+      await client()
+        .logout({}, { timeoutMs })
+        .then(
+          () => forget("over"),
+          (error) => (ConnectError.from(error).code === Code.Unauthenticated ? forget("over") : undefined),
+        );
+    },
   };
 }
 
@@ -219,7 +276,7 @@ export function noticeRefusal(refused: () => void): Interceptor {
       const { code, rawMessage } = ConnectError.from(error);
       if (code !== Code.Unauthenticated) throw error;
       const token = storedToken();
-      if (sent === `Bearer ${token}`.trim()) refused();
+      if ((sent ?? "") === (token === "" ? "" : `Bearer ${token}`)) refused();
       else if (token !== "") throw new ConnectError(rawMessage, Code.Unavailable, undefined, undefined, error);
       throw error;
     };

@@ -7,10 +7,14 @@ import { Redirect, Route, Switch, useLocation } from "wouter";
 import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
+import { AuditPage } from "./pages/audit-page.tsx";
 import { CommandsPage } from "./pages/commands-page.tsx";
+import { LocksPage } from "./pages/locks-page.tsx";
+import { LoginPage } from "./pages/login-page.tsx";
 import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import { TargetsPage } from "./pages/targets-page.tsx";
+import { TokensPage } from "./pages/tokens-page.tsx";
 import { Broken } from "./parts/broken.tsx";
 import { FrameHeader } from "./parts/frame-header.tsx";
 import { useWords } from "./parts/language.tsx";
@@ -29,6 +33,17 @@ const WallPage = lazy(async () => ({ default: (await import("./pages/wall-page.t
 
 export function App({ api }: { api: Api }) {
   const state = useSyncExternalStore(api.access.subscribe, () => api.access.state);
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === "visible") void api.access.lookedAt();
+    };
+    document.addEventListener("visibilitychange", look);
+    window.addEventListener("focus", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      window.removeEventListener("focus", look);
+    };
+  }, [api]);
   const inside = state.kind === "in" || state.kind === "over";
   return (
     <>
@@ -113,8 +128,20 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/commands">
                       <CommandsPage />
                     </Route>
+                    <Route path="/audit">
+                      <AuditPage />
+                    </Route>
                     <Route path="/recordings">
                       <RecordingsPage />
+                    </Route>
+                    <Route path="/locks">
+                      <LocksPage />
+                    </Route>
+                    <Route path="/tokens">
+                      <TokensPage />
+                    </Route>
+                    <Route path="/login">
+                      <LoginPage />
                     </Route>
                     <Route>
                       <Redirect to="/" />
@@ -161,7 +188,11 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/wall": words.nav.wall,
       "/recordings": words.nav.recordings,
       "/commands": words.nav.commands,
+      "/audit": words.nav.audit,
       "/shell": words.nav.shells,
+      "/locks": words.locks.title,
+      "/tokens": words.identity.tokens.title,
+      "/login": words.identity.login.title,
     };
     const name = names[path]; // a page with a session's name gives its own
     if (name !== undefined) document.title = `${name} · bartizan`;

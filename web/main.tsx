@@ -3,6 +3,7 @@
 import "@mantine/core/styles.css";
 import "./page.css";
 import "./replay.css";
+import "./audit.css";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
@@ -10,11 +11,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createApi } from "./api.ts";
 import { App } from "./app.tsx";
+import { keepLoginCode } from "./link-code.ts";
 import { Broken } from "./parts/broken.tsx";
 import { LanguageProvider } from "./parts/language.tsx";
 import { cssVariables, theme } from "./theme.ts";
 
 allowTextWithoutMarkup();
+keepLoginCode();
 const api = createApi();
 void api.access.check();
 window.addEventListener("hashchange", () => {

@@ -1,6 +1,6 @@
 /** What a shell's tab shows, and how the events of its viewing change it. Pure. */
 
-import type { AttachmentEvent, CallFault, EndCause } from "../proto/client/index.ts";
+import { type AttachmentEvent, type CallFault, type EndCause, type Stopped, stopped } from "../proto/client/index.ts";
 import type { Prompt, SessionInfo } from "../proto/gen/bartizan/v1/session_pb.ts";
 import { type Paste, plainLine } from "./terminal-text.ts";
 
@@ -40,6 +40,8 @@ export interface TabState {
   readonly ownAttachment: string;
   /** Others who see this shell now. */
   readonly others: readonly { readonly id: string; readonly name: string }[];
+  /** Who stopped the input, and why. */
+  readonly frozen: Stopped | undefined;
   readonly prompt: { readonly prompt: Prompt; readonly untilMs: number } | undefined;
   /** The first of them is asked now. */
   readonly questions: readonly TabQuestion[];
@@ -47,7 +49,7 @@ export interface TabState {
   /** Words of the target or the server to read, oldest first; at most 5. */
   readonly notices: readonly {
     readonly id: number;
-    readonly about: "banner" | "draining" | "info" | "recording";
+    readonly about: "banner" | "draining" | "info" | "recording" | "monitored" | "limit";
     readonly text: string;
   }[];
   readonly latency: { readonly bastionMs: number; readonly targetMs: number | undefined } | undefined;
@@ -64,7 +66,7 @@ export function firstState(target: string): TabState {
   return {
     ...{ phase: { kind: "waiting" }, target, title: "", session: undefined, graceMs: 0, ownAttachment: "", others: [] },
     ...{ prompt: undefined, questions: [], clipboard: undefined, notices: [], latency: undefined, discardedBytes: 0 },
-    ...{ unseen: "nothing", search: { at: 0, count: 0 } },
+    ...{ frozen: undefined, unseen: "nothing", search: { at: 0, count: 0 } },
   };
 }
 
@@ -78,7 +80,7 @@ export function afterEvent(state: TabState, event: AttachmentEvent, nowMs: numbe
         .filter(({ id }) => id !== ownAttachment)
         .map(({ id, principal }) => ({ id, name: plainLine(principal?.name ?? "", 40) }));
       const discardedBytes = event.kind === "reconnected" ? event.discardedBytes : 0;
-      const changes = { session, graceMs, ownAttachment, others, discardedBytes };
+      const changes = { session, graceMs, ownAttachment, others, discardedBytes, frozen: stopped(session.frozen) };
       return { ...state, ...changes, phase: { kind: "open" }, prompt: undefined };
     }
     case "reconnecting": {
@@ -101,6 +103,8 @@ export function afterEvent(state: TabState, event: AttachmentEvent, nowMs: numbe
       const id = 1 + (state.notices.at(-1)?.id ?? 0);
       return { ...state, notices: [...state.notices, { id, about, text }].slice(-mostNotices) };
     }
+    case "freeze":
+      return { ...state, frozen: event.frozen };
     case "latency":
       return { ...state, latency: { bastionMs: event.bastionMs, targetMs: event.targetMs } };
     case "ended": {

@@ -29,15 +29,20 @@ export const theme = createTheme({
   components: { Modal: { styles: { title: { fontWeight: 600 } } } },
 });
 
-/** Mantine's own dimmed text and light badges are too pale for small text. */
+/** Mantine's own dimmed text, light badges, errors and buttons under the pointer are too pale for small text. */
 export const cssVariables: CSSVariablesResolver = () => ({
-  variables: {},
+  variables: { "--mantine-primary-color-filled-hover": "#095b6a", "--mantine-color-cyan-filled-hover": "#095b6a" },
   light: {
     "--mantine-color-dimmed": "#56616c",
     "--mantine-color-placeholder": "#66717c",
     "--mantine-color-teal-light-color": "#05543d",
     "--mantine-color-orange-light-color": "#8a3008",
     "--mantine-color-red-light-color": "#a31616",
+    "--mantine-color-error": "#c92a2a",
   },
-  dark: { "--mantine-color-dimmed": "#a3adb8", "--mantine-color-placeholder": "#96a1ac" },
+  dark: {
+    "--mantine-color-dimmed": "#a3adb8",
+    "--mantine-color-placeholder": "#96a1ac",
+    "--mantine-color-error": "#ff8787",
+  },
 });

@@ -2,10 +2,14 @@
 
 import type { Interceptor } from "@connectrpc/connect";
 
-/** `token` may be a function: it is then asked at each call, so a renewed token is used by the next one. */
+/**
+ * `token` may be a function: it is then asked at each call, so a renewed token is used by the next one. Of an empty one
+ * nothing is sent: the call then goes by what else it has, such as a page's cookie.
+ */
 export function bearer(token: string | (() => string)): Interceptor {
   return (next) => (request) => {
-    request.header.set("authorization", `Bearer ${typeof token === "string" ? token : token()}`);
+    const now = typeof token === "string" ? token : token();
+    if (now !== "") request.header.set("authorization", `Bearer ${now}`);
     return next(request);
   };
 }

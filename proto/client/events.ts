@@ -3,7 +3,14 @@
 import type { TypedCommand } from "../gen/bartizan/v1/command_pb.ts";
 import type { ReplayResponse } from "../gen/bartizan/v1/recording_pb.ts";
 import type { KeyFrame, Prompt, SessionInfo, ShellResponse, WatchResponse } from "../gen/bartizan/v1/session_pb.ts";
-import { ClosedReason, type Ended, NoticeKind, Role, type TermSize } from "../gen/bartizan/v1/session_pb.ts";
+import {
+  ClosedReason,
+  type Ended,
+  type Frozen,
+  NoticeKind,
+  Role,
+  type TermSize,
+} from "../gen/bartizan/v1/session_pb.ts";
 import type { CallFault } from "./faults.ts";
 
 export interface Size {
@@ -24,10 +31,26 @@ export type EndCause =
   | { readonly kind: "kicked"; readonly by: string; readonly reason: string }
   | {
       readonly kind: "closed";
-      readonly why: "operator" | "grace-expired" | "draining" | "taken-over" | "fault" | "unrecorded" | "unknown";
+      readonly why:
+        | "operator"
+        | "grace-expired"
+        | "draining"
+        | "taken-over"
+        | "fault"
+        | "unrecorded"
+        | "access-ended"
+        | "idle"
+        | "too-long"
+        | "unknown";
       /** One more line for people. */
       readonly detail?: string;
     };
+
+/** Who stopped a session's input, and why. */
+export interface Stopped {
+  readonly by: string;
+  readonly reason: string;
+}
 
 /** Where a viewing begins, or goes on after the connection was lost. */
 export interface Beginning {
@@ -64,10 +87,12 @@ export type ViewEvent =
     }
   | {
       readonly kind: "notice";
-      readonly about: "connecting" | "banner" | "draining" | "info" | "recording";
+      readonly about: "connecting" | "banner" | "draining" | "info" | "recording" | "monitored" | "limit";
       /** May be the target's own words: untrusted. */
       readonly text: string;
     }
+  /** The session's input was stopped, or, without `frozen`, given back. `session.frozen` says how it was at the start. */
+  | { readonly kind: "freeze"; readonly frozen: Stopped | undefined; readonly by: string }
   | { readonly kind: "prompt"; readonly prompt: Prompt }
   /** To watchers: a command was entered, or more is known of one: the same number replaces it. */
   | { readonly kind: "command"; readonly command: TypedCommand }
@@ -114,7 +139,7 @@ export function fromWatch(
   return keyFrame === undefined ? { begin } : { begin, frame: frame(keyFrame) };
 }
 
-type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" }>;
+type Past = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "freeze" }>;
 
 /** One message of a Replay call; the state is its key frame. */
 export function fromReplay({
@@ -161,9 +186,18 @@ function view(event: Common | Exclude<WatchResponse["event"], { case: "state" }>
     }
     case "command":
       return { kind: "command", command: event.value };
+    case "freeze": {
+      const { frozen, by } = event.value;
+      return { kind: "freeze", frozen: stopped(frozen), by: by?.name ?? "" };
+    }
     case undefined:
       return undefined;
   }
+}
+
+/** As `SessionInfo.frozen` has it. */
+export function stopped(frozen: Frozen | undefined): Stopped | undefined {
+  return frozen && { by: frozen.by?.name ?? "", reason: frozen.reason };
 }
 
 function frame(wire: KeyFrame): ViewEvent {
@@ -182,16 +216,21 @@ function sizeOf(size: TermSize | undefined): Size {
   return { cols: size?.cols ?? 80, rows: size?.rows ?? 24 };
 }
 
-const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "recording"> = {
+const noticeKinds: Record<number, "connecting" | "banner" | "draining" | "recording" | "monitored" | "limit"> = {
   [NoticeKind.CONNECTING]: "connecting",
   [NoticeKind.BANNER]: "banner",
   [NoticeKind.DRAINING]: "draining",
   [NoticeKind.RECORDING]: "recording",
+  [NoticeKind.MONITORED]: "monitored",
+  [NoticeKind.LIMIT]: "limit",
 };
 
 const closedReasons: Record<number, Extract<EndCause, { kind: "closed" }>["why"]> = {
   [ClosedReason.OPERATOR]: "operator",
   [ClosedReason.GRACE_EXPIRED]: "grace-expired",
+  [ClosedReason.ACCESS_ENDED]: "access-ended",
+  [ClosedReason.IDLE]: "idle",
+  [ClosedReason.TOO_LONG]: "too-long",
   [ClosedReason.DRAINING]: "draining",
   [ClosedReason.TAKEN_OVER]: "taken-over",
   [ClosedReason.FAULT]: "fault",

@@ -9,6 +9,7 @@ export {
   type Clients,
   type CommandClient,
   createClients,
+  type LockClient,
   type RecordingClient,
   type SessionClient,
   type TargetClient,
@@ -19,6 +20,8 @@ export {
   type EndCause,
   endCause,
   type Size,
+  type Stopped,
+  stopped,
   type ViewEvent,
   type ViewPosition,
 } from "./events.ts";

@@ -8,7 +8,7 @@ import { isLostCall } from "./faults.ts";
 import { backOffMs, pauseFor } from "./pause.ts";
 import { createTrack } from "./track.ts";
 
-type Shown = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" }>;
+type Shown = Exclude<ViewEvent, { kind: "prompt" | "latency" | "notice" | "command" | "freeze" }>;
 
 export type ReplayEvent =
   /** Once, first: the recording as it was known then. The key frame follows. */

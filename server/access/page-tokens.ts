@@ -1,7 +1,8 @@
 /** The tokens of pages that were opened by a link: random, kept as digests in memory, and gone when nobody uses them. */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../flow/clock.ts";
-import type { Caller } from "./policy.ts";
+import type { Caller, RoleName } from "./policy.ts";
+import type { Credential } from "./principals.ts";
 import { digestOf } from "./tokens.ts";
 
 /** However much it is used. */
@@ -27,21 +28,24 @@ interface Entry {
 
 export class PageTokens {
   readonly #clock: Clock;
+  readonly #rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   /** By digest; longest unused first. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(clock: Clock) {
+  /** `rolesOf`: the roles a name has now; undefined: its tokens are worth nothing. */
+  constructor(clock: Clock, rolesOf: (name: string) => ReadonlySet<RoleName> | undefined) {
     this.#clock = clock;
+    this.#rolesOf = rolesOf;
   }
 
   /** A token of 256 random bits with the caller's roles; it cannot make further links. */
-  issue({ name, roles }: Caller): PageToken {
+  issue(caller: Caller): PageToken {
     const token = `btp_${randomBytes(32).toString("base64url")}`;
     const now = this.#clock.monotonicMs();
     for (const [key, entry] of this.#entries)
       if (this.#over(entry, now) || this.#entries.size >= maxTokens) this.#entries.delete(key);
     this.#entries.set(keyOf(token), {
-      caller: { name, roles, byLink: true },
+      caller: { ...caller, byLink: true, signedIn: "link" },
       untilMs: now + longestMs,
       usedAtMs: now,
       open: 0,
@@ -53,13 +57,15 @@ export class PageTokens {
    * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
    * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
    */
-  callerOf(token: string, call: AbortSignal): Caller | undefined {
+  credentialOf(token: string, call: AbortSignal): Credential | undefined {
     const key = keyOf(token);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     const now = this.#clock.monotonicMs();
     this.#entries.delete(key);
-    if (this.#over(entry, now)) return undefined;
+    const again = () => this.#asOfNow(entry.caller);
+    const caller = again();
+    if (caller === undefined || this.#over(entry, now)) return undefined;
     this.#entries.set(key, entry);
     entry.usedAtMs = now;
     if (!call.aborted) {
@@ -70,7 +76,15 @@ export class PageTokens {
       };
       call.addEventListener("abort", closed, { once: true });
     }
-    return entry.caller;
+    return { caller, again };
+  }
+
+  #asOfNow(caller: Caller): Caller | undefined {
+    const now = this.#rolesOf(caller.name);
+    if (now === undefined) return undefined;
+    // What he was given since then, he gets at the next sign-in: a token may have been made for less than all of it.
+    const roles = [...caller.roles].filter((role) => now.has(role));
+    return { ...caller, roles: new Set(roles) };
   }
 
   #over({ untilMs, usedAtMs, open }: Entry, now: number): boolean {

@@ -15,9 +15,8 @@ export function digestOf(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
-/** Who the token stands for; every entry is compared, in constant time each. */
-export function callerOf(entries: readonly TokenEntry[], token: string): Caller | undefined {
-  const digest = digestOf(token);
+/** Who the token of this digest stands for; every entry is compared, in constant time each. */
+export function callerOf(entries: readonly TokenEntry[], digest: Buffer): Caller | undefined {
   let found: Caller | undefined;
   for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry.caller;
   return found;

@@ -7,9 +7,11 @@ import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
 import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
-import { type Peer, peerKey } from "../rpc/guard.ts";
+import { cookieOf, signInCookie } from "../rpc/cookies.ts";
+import { cookieKey, type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import { callHeaders } from "./answer-headers.ts";
+import type { AuthPages } from "./auth-pages.ts";
 import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
 import type { Page } from "./page.ts";
@@ -32,13 +34,14 @@ export interface AdapterNeeds {
   readonly guard: HostGuard;
   readonly pages: PlainPages;
   readonly page: Page;
+  readonly auth: AuthPages;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
 export function createAdapter(needs: AdapterNeeds): RequestListener {
-  const { router, streams, direct, guard, pages, page, clock, log } = needs;
+  const { router, streams, direct, guard, pages, page, auth, clock, log } = needs;
   const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
@@ -58,16 +61,17 @@ export function createAdapter(needs: AdapterNeeds): RequestListener {
       const handler = handlers.get(path);
       if (handler === undefined) {
         const known = Object.hasOwn(pages, path) ? pages[path] : undefined;
-        if (known === undefined && page.serve(request, response)) return;
+        if (known === undefined && (auth.serve(request, response, peer) || page.serve(request, response))) return;
         return plain(request, response, known);
       }
       if (!guard.site(request.headers["sec-fetch-site"])) return otherSite();
       for (const [name, value] of Object.entries(callHeaders)) response.setHeader(name, value);
+      const cookie = guard.samePage(request.headers) ? cookieOf(request.headers.cookie, signInCookie) : undefined;
       const stream = streams.get(path);
       if (stream !== undefined && "stream" in request && isDirect(request.method, request.headers))
-        return void serveDirect(request.stream, request.headers, stream, peer, direct);
+        return void serveDirect(request.stream, request.headers, stream, { peer, cookie }, direct);
       if (stream === undefined) limitBody(request, clock);
-      const values = createContextValues().set(peerKey, peer);
+      const values = createContextValues().set(peerKey, peer).set(cookieKey, cookie);
       const universal = universalRequestFromNodeRequest(request, response, undefined, values);
       handler(universal)
         .then((answer) => universalResponseToNodeResponse(answer, response))

@@ -3,10 +3,9 @@
  * the library; both reach the same handlers.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import type { Peer } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import { callHeaders } from "./answer-headers.ts";
-import { type CallNeeds, type Carrier, contentType, serveCall } from "./stream-call.ts";
+import { type CallNeeds, type CallRequest, type Carrier, contentType, serveCall } from "./stream-call.ts";
 
 /** True for the calls that this file serves: POST, binary, not compressed, without a deadline. */
 export function isDirect(method: string | undefined, headers: IncomingHttpHeaders): boolean {
@@ -23,12 +22,12 @@ export function serveDirect(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   spec: StreamMethod,
-  peer: Peer,
+  from: Pick<CallRequest, "peer" | "cookie">,
   needs: CallNeeds,
 ): Promise<void> {
   const header = new Headers(Object.entries(headers).flatMap(([name, value]) => plainHeader(name, value)));
   const url = `http://${headers[":authority"]}${headers[":path"]}`;
-  return serveCall(spec, { url, header, peer }, carrierOf(stream), needs);
+  return serveCall(spec, { url, header, ...from }, carrierOf(stream), needs);
 }
 
 function plainHeader(name: string, value: string | string[] | undefined): [string, string][] {

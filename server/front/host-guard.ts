@@ -9,14 +9,26 @@ export interface HostGuard {
   readonly ownOrigin: (value: string | undefined) => boolean;
   /** Of a browser's Sec-Fetch-Site: true for the server's own page, and for whoever sends none, which no browser does. */
   readonly site: (value: string | string[] | undefined) => boolean;
+  /** True for a request that proves to be from this server's own page: only then a cookie says who calls. */
+  readonly samePage: (headers: PageHeaders) => boolean;
+}
+
+export interface PageHeaders {
+  readonly origin?: string | undefined;
+  readonly "sec-fetch-site"?: string | string[] | undefined;
 }
 
 /**
  * `names`: host names without port; `port`: where the server listens. `proxied`: they are answered as well as they stand in
- * front of a proxy at the usual ports. Host is compared in lower case.
+ * front of a proxy at the usual ports; `also`: hosts as they are. Host is compared in lower case.
  */
-export function createHostGuard(names: readonly string[], port: number, proxied = false): HostGuard {
-  const hosts = new Set<string>();
+export function createHostGuard(
+  names: readonly string[],
+  port: number,
+  proxied = false,
+  also: readonly string[] = [],
+): HostGuard {
+  const hosts = new Set(also.map((host) => host.toLowerCase()));
   const usual = [80, 443];
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
@@ -33,5 +45,10 @@ export function createHostGuard(names: readonly string[], port: number, proxied 
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
     site: (value) => value === undefined || value === "same-origin",
     origin: (value) => value === undefined || ownOrigin(value),
+    samePage(headers) {
+      // Browsers set it by themselves, and no page can.
+      const site = headers["sec-fetch-site"];
+      return site === undefined ? ownOrigin(headers.origin) : site === "same-origin";
+    },
   };
 }

@@ -14,7 +14,7 @@ import { endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import type { Log } from "../log.ts";
 import { endStreamFlag, envelope } from "../rpc/envelope.ts";
 import { connectErrorFrom } from "../rpc/errors.ts";
-import { type Peer, peerKey } from "../rpc/guard.ts";
+import { cookieKey, type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import { createEnvelopeReader, type EnvelopeReader, type Flow } from "./envelope-reader.ts";
 
@@ -45,6 +45,8 @@ export interface CallRequest {
   readonly url: string;
   readonly header: Headers;
   readonly peer: Peer;
+  /** The sign-in cookie, of a request that proved to be from this server's own page. */
+  readonly cookie?: string | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
@@ -67,7 +69,7 @@ export async function serveCall(
     requestSignal: requests.signal,
     shutdownSignal: needs.shutdown,
     requestHeader: request.header,
-    contextValues: createContextValues().set(peerKey, request.peer),
+    contextValues: createContextValues().set(peerKey, request.peer).set(cookieKey, request.cookie),
   });
   let failure: ConnectError | undefined;
   let body: EnvelopeReader<unknown> | undefined;

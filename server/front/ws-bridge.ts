@@ -8,12 +8,13 @@ import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../flow/clock.ts";
+import { cookieOf, signInCookie } from "../rpc/cookies.ts";
 import type { Peer } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
 import { callHeaders } from "./answer-headers.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { aliveFrame, readClientFrame, responseFrame } from "./socket-frames.ts";
-import { type CallNeeds, type Carrier, contentType, serveCall } from "./stream-call.ts";
+import { type CallNeeds, type CallRequest, type Carrier, contentType, serveCall } from "./stream-call.ts";
 
 /** What client and server agree on in the handshake. */
 const subprotocol = "bartizan.v1";
@@ -61,7 +62,9 @@ export function createWsBridge(needs: WsBridgeNeeds): UpgradeListener {
     if (!offered.includes(subprotocol))
       return refuse(raw, "400 Bad Request", `The subprotocol ${subprotocol} is missing.`);
     const url = `http://${request.headers.host}${path}`;
-    server.handleUpgrade(request, raw, head, (socket) => serveSocket(socket, raw, spec, { url, peer }, needs));
+    // Of the upgrade, not of the frame with the call's headers, which a script writes.
+    const cookie = guard.samePage(request.headers) ? cookieOf(request.headers.cookie, signInCookie) : undefined;
+    server.handleUpgrade(request, raw, head, (socket) => serveSocket(socket, raw, spec, { url, peer, cookie }, needs));
   };
 }
 
@@ -80,7 +83,7 @@ function serveSocket(
   socket: WebSocket,
   raw: Duplex,
   spec: StreamMethod,
-  { url, peer }: { readonly url: string; readonly peer: Peer },
+  from: Pick<CallRequest, "url" | "peer" | "cookie">,
   { call, clock, pingMs }: WsBridgeNeeds,
 ): void {
   const { carrier, hear, sayAlive } = carrierOf(socket, raw, call.shutdown, pingMs);
@@ -111,7 +114,7 @@ function serveSocket(
     if (form === undefined) return socket.close(closeCodes.malformed, "the first frame must bring the call's headers");
     begun = true;
     late[Symbol.dispose]();
-    void serveCall(spec, { url, peer, ...form }, carrier, call);
+    void serveCall(spec, { ...from, ...form }, carrier, call);
   });
 }
 

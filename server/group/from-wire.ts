@@ -4,6 +4,7 @@ import { Confidence, type TypedCommand } from "../../proto/gen/bartizan/v1/comma
 import {
   type Attachment as AttachmentMessage,
   type Ended,
+  type Frozen as FrozenMessage,
   NoticeKind,
   type Notice as NoticeMessage,
   type SessionInfo as SessionInfoMessage,
@@ -17,6 +18,7 @@ import type {
   ClosedReason,
   CommandSeen,
   EndCause,
+  Frozen,
   Notice,
   RecordingId,
   SessionId,
@@ -37,6 +39,9 @@ const closed: Readonly<Record<number, ClosedReason>> = {
   [WireClosedReason.DRAINING]: "draining",
   [WireClosedReason.TAKEN_OVER]: "taken-over",
   [WireClosedReason.UNRECORDED]: "unrecorded",
+  [WireClosedReason.ACCESS_ENDED]: "access-ended",
+  [WireClosedReason.IDLE]: "idle",
+  [WireClosedReason.TOO_LONG]: "too-long",
 };
 
 const notices: Readonly<Record<number, Notice["about"]>> = {
@@ -44,6 +49,8 @@ const notices: Readonly<Record<number, Notice["about"]>> = {
   [NoticeKind.BANNER]: "banner",
   [NoticeKind.DRAINING]: "draining",
   [NoticeKind.RECORDING]: "recording",
+  [NoticeKind.MONITORED]: "monitored",
+  [NoticeKind.LIMIT]: "limit",
 };
 
 const ms = (time: Timestamp | undefined) => (time === undefined ? 0 : timestampMs(time));
@@ -70,8 +77,13 @@ export function infoOf(message: SessionInfoMessage): SessionInfo {
     outputBytes: Number(message.outputBytes),
     recorded: message.recorded,
     ...(message.recordingId === "" ? {} : { recordingId: message.recordingId as RecordingId }),
+    ...(message.frozen === undefined ? {} : { frozen: frozenOf(message.frozen) }),
     ...(message.ended === undefined ? {} : { ended: endedOf(message.ended) }),
   };
+}
+
+export function frozenOf({ by, reason, since }: FrozenMessage): Frozen {
+  return { by: { name: by?.name ?? "" }, reason, sinceMs: ms(since) };
 }
 
 export function attachedOf(message: AttachmentMessage): Attached {

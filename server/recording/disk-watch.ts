@@ -18,7 +18,7 @@ export interface Watched {
 export interface DiskWatchNeeds {
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, "note">;
   readonly reserve: DiskReserve;
   /** Sessions end when less than this is free. */
   readonly endBelowBytes: number;
@@ -45,7 +45,7 @@ export function watchDisk(need: DiskWatchNeeds): Disposable {
     if (lowSinceMs === undefined && all.length > 0) {
       lowSinceMs = nowMs;
       log.error({ freeBytes, sessions: all.length }, "the disk of the recordings is nearly full");
-      audit.note({ kind: "reserve-hit", freeBytes });
+      audit.note({ event: "reserve-hit", freeBytes });
       const text = "The disk of the recordings is nearly full: this session ends in 30 seconds.";
       for (const { session } of all) session.tell(text);
     } else if (lowSinceMs !== undefined && nowMs - lowSinceMs >= noticeMs) {

@@ -21,7 +21,7 @@ export interface KeeperNeeds {
   readonly folder: string;
   readonly catalogue: Catalogue;
   readonly erase: Erase;
-  readonly audit: Pick<Audit, "note">;
+  readonly audit: Pick<Audit, "write">;
   readonly clock: Clock;
   readonly log: Log;
   readonly retention: Retention;
@@ -137,7 +137,7 @@ async function expire(
   reason: string,
 ): Promise<void> {
   const about = { recording: id, session: sessionId, ...(seal === undefined ? {} : { seal }) };
-  audit.note({ kind: "recording-expired", ...about, reason });
+  audit.write({ event: "recording-expired", ...about, reason });
   await erase({ id, sessionId });
 }
 

@@ -1,4 +1,4 @@
-/** Opens what recording needs, in order: key, list, reserve, recorders; and has what a crash left behind put right. */
+/** Opens what recording needs, in order: list, reserve, recorders; and has what a crash left behind put right. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Audit } from "../audit.ts";
@@ -11,19 +11,20 @@ import { type Disk, realDisk } from "./disk.ts";
 import { openDiskReserve } from "./disk-reserve.ts";
 import { LineBuffer } from "./line-buffer.ts";
 import { reconcile } from "./reconcile.ts";
-import { openSealKey, type SealKey } from "./seal-key.ts";
+import type { SealKey } from "./seal-key.ts";
 import { SessionRecorders } from "./session-recorders.ts";
 
 export interface OpenRecordingsNeeds {
-  /** Has key and list; the caller holds its lock. */
+  /** Has the list; the caller holds its lock. */
   readonly data: string;
+  readonly key: SealKey;
   /** Has the files. */
   readonly folder: string;
   readonly bestEffort: Readonly<Record<string, string>>;
   readonly reserveBytes: number;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, "note">;
   readonly disk?: Disk | undefined;
   /** A recording's file is closed; nothing more comes. */
   readonly onClosed: (id: RecordingId) => void;
@@ -33,15 +34,13 @@ export interface Recordings extends AsyncDisposable {
   readonly folder: string;
   readonly recorders: SessionRecorders;
   readonly catalogue: Catalogue;
-  readonly key: SealKey;
   /** Resolves when what a crash left behind is put right; never rejects. */
   readonly reconciled: Promise<void>;
 }
 
 /** Throws `config`, also when another server has the folder. One that cannot be used refuses sessions, not the start. */
 export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordings> {
-  const { data, folder, disk = realDisk, log, audit } = need;
-  const key = openSealKey(data);
+  const { data, folder, disk = realDisk, log, audit, key } = need;
   await using opening = new AsyncDisposableStack();
   try {
     // Its parent has to be there: what is missing may be a disk that is not mounted.
@@ -61,7 +60,7 @@ export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordi
   const catalogue = opening.use(openCatalogue(join(data, "recordings.db")));
   const reserve = openDiskReserve(folder, disk);
   reserve.fill();
-  const recorders = opening.use(new SessionRecorders({ ...need, disk, reserve, catalogue, key }));
+  const recorders = opening.use(new SessionRecorders({ ...need, disk, reserve, catalogue }));
   const stopped = new AbortController();
   const lines = new LineBuffer(64 * 1024);
   const isLive = (id: RecordingId) => recorders.isLive(id);
@@ -73,5 +72,5 @@ export async function openRecordings(need: OpenRecordingsNeeds): Promise<Recordi
     await done;
   });
   const held = opening.move();
-  return { folder, recorders, catalogue, key, reconciled: done, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { folder, recorders, catalogue, reconciled: done, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

@@ -1,7 +1,7 @@
 /** Puts right what a crash left behind: unfinished files are sealed, the list fits the files again. Run at each start. */
 import { lstat, readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import type { Audit, AuditEvent } from "../audit.ts";
+import type { Audit } from "../audit.ts";
 import type { RecordingId } from "../events.ts";
 import type { Log } from "../log.ts";
 import { recordingPaths } from "./archive.ts";
@@ -21,7 +21,7 @@ export interface ReconcileNeeds {
   readonly folder: string;
   readonly disk: Disk;
   readonly log: Log;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, "note">;
   readonly catalogue: Catalogue;
   readonly key: SealKey;
   /** A buffer of its own: this waits between its lines. */
@@ -77,7 +77,7 @@ async function markMissing(need: ReconcileNeeds, files: ReadonlyMap<string, unkn
       // One that began and ended since the folder was read.
       if (await isThere(need, id)) continue;
       catalogue.change(id, { state: "missing" });
-      note(need, { kind: "recording-missing", recording: id });
+      need.audit.note({ event: "recording-missing", recording: id });
     }
     after = page.length < pageRows ? undefined : page.at(-1);
     await setImmediate();
@@ -136,9 +136,10 @@ async function putRight(need: ReconcileNeeds, id: RecordingId, row: RecordingInf
     const known = { ...figures, ...(seal === undefined ? {} : { seal }) };
     if (row !== undefined) catalogue.change(id, known);
     log.info({ recording: id, session: head.sessionId, state }, "recording put right");
-    if (seal !== undefined && tail.seal === undefined)
-      note(need, {
-        kind: "recording-reconciled",
+    // The crash may have come between its seal and the line in the audit log that tells of it.
+    if (seal !== undefined && (tail.seal === undefined || row?.state === "live"))
+      need.audit.note({
+        event: "recording-reconciled",
         recording: id,
         session: head.sessionId,
         seal,
@@ -164,13 +165,5 @@ async function tailOf(disk: Disk, fd: number, size: number): Promise<CastTail> {
     const tail = readTail(await disk.read(fd, first, size), first);
     if (tail !== undefined) return tail;
     if (windowBytes > largestWindowBytes) throw new Error("its last lines are no recording's");
-  }
-}
-
-function note({ audit, log }: ReconcileNeeds, event: AuditEvent): void {
-  try {
-    audit.note(event);
-  } catch (error) {
-    log.error({ err: error, kind: event.kind }, "the audit log cannot be written");
   }
 }

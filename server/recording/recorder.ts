@@ -32,7 +32,7 @@ export interface SessionRecorderNeeds {
   readonly sidecar: Sidecar;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, "note">;
   /** The row of this recording. */
   readonly change: (change: RecordingChange) => void;
   /** Gives the reserve's room to a seal that finds the disk full. */
@@ -98,7 +98,7 @@ export class SessionRecorder implements Recorder {
   opened(): void {
     this.#opened = true;
     const { target, mode } = this.#needs.start;
-    this.#note({ kind: "recording-opened", target, mode });
+    this.#note({ event: "recording-opened", target, mode });
     // What the first write needs to survive is on its way to the disk, too.
     this.#flushSoon(sealMs);
   }
@@ -177,7 +177,7 @@ export class SessionRecorder implements Recorder {
     const { outputBytes, position: fileBytes } = writer.state;
     const state = this.#damaged && this.mode === "best-effort" ? "damaged" : "sealed";
     change({ durationMs: this.#lastMs, outputBytes, fileBytes, cause, state, seal });
-    this.#note({ kind: "recording-sealed", seal, cause: cause.kind });
+    this.#note({ event: "recording-sealed", seal, cause: cause.kind });
   }
 
   async #writeEnd(file: AppendFile, cause: EndCause): Promise<string> {
@@ -198,7 +198,7 @@ export class SessionRecorder implements Recorder {
   #sealLost(error: unknown): void {
     const detail = reasonOf(error);
     this.#needs.log.error({ err: error, recording: this.id }, "a recording could not be sealed");
-    this.#note({ kind: "recording-failed", detail });
+    this.#note({ event: "recording-failed", detail });
     const { outputBytes, position } = this.#broken ?? this.#needs.writer.state;
     this.#needs.change({ durationMs: this.#lastMs, outputBytes, fileBytes: position, state: "damaged" });
     if (this.mode === "strict") throw recorderLost(detail, error);
@@ -247,7 +247,7 @@ export class SessionRecorder implements Recorder {
       this.#damaged = true;
       this.#failed = recorderLost(detail, error);
       this.#needs.log.error({ err: error, recording: this.id }, "recording failed");
-      this.#note({ kind: "recording-failed", detail });
+      this.#note({ event: "recording-failed", detail });
     }
     throw this.#failed;
   }
@@ -256,7 +256,7 @@ export class SessionRecorder implements Recorder {
     this.#damaged = true;
     this.#gap = new Gap(reason);
     this.#needs.log.error({ err: error, recording: this.id }, "recording failed, the session goes on without");
-    this.#note({ kind: "recording-degraded", detail: reason });
+    this.#note({ event: "recording-degraded", detail: reason });
     this.#retryLater(this.#gap);
     if (this.#opened) this.#needs.session.tell(this.warning ?? "");
     this.#needs.session.changed();
@@ -296,7 +296,7 @@ export class SessionRecorder implements Recorder {
       return;
     }
     if (!this.recording) return;
-    this.#note({ kind: "recording-recovered", detail: gap.reason });
+    this.#note({ event: "recording-recovered", detail: gap.reason });
     session.tell("This session is recorded again.");
     session.changed();
   }
@@ -388,12 +388,8 @@ export class SessionRecorder implements Recorder {
   }
 
   #note(event: DistributedOmit<AuditEvent, "recording" | "session" | "who">): void {
-    const { id: recording, sessionId: session, operator } = this.#needs.start;
-    try {
-      this.#needs.audit.note({ ...event, recording, session, who: operator.name } as AuditEvent);
-    } catch (error) {
-      this.#needs.log.error({ err: error, recording, kind: event.kind }, "the audit log cannot be written");
-    }
+    const { id: recording, sessionId: session, operator, target } = this.#needs.start;
+    this.#needs.audit.note({ target, ...event, recording, session, who: operator.name } as AuditEvent);
   }
 }
 

@@ -136,4 +136,7 @@ export function recordedCauseOf(value: unknown): RecordedCause | undefined {
   }
 }
 
-const closedReasons = ["operator", "grace-expired", "draining", "taken-over", "fault", "unrecorded"] as const;
+const closedReasons = [
+  ...(["operator", "grace-expired", "draining", "taken-over", "fault", "unrecorded"] as const),
+  ...(["access-ended", "idle", "too-long"] as const),
+];

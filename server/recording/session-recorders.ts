@@ -24,7 +24,7 @@ export interface SessionRecordersNeeds {
   readonly reserve: DiskReserve;
   readonly clock: Clock;
   readonly log: Log;
-  readonly audit: Audit;
+  readonly audit: Pick<Audit, "note">;
   readonly catalogue: Catalogue;
   readonly key: SealKey;
   /** Targets with one of these labels are recorded best effort; all others strictly. */
@@ -138,7 +138,7 @@ export class SessionRecorders implements Recorders, AsyncDisposable {
     const { folder, disk, clock, catalogue, reserve, reserveBytes, audit } = this.#needs;
     const freeBytes = await reserve.freeBytes();
     if (freeBytes < reserveBytes) {
-      audit.note({ kind: "reserve-hit", freeBytes });
+      audit.note({ event: "reserve-hit", freeBytes });
       throw recorderLost("the disk of the recordings is nearly full");
     }
     const path = castPath(folder, start.id);

@@ -1,7 +1,7 @@
 /** Verifies files without a server: given ones, or everything that the data folder has or should have. */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type AuditedRecording, readAudit } from "../audit.ts";
+import { type AuditedRecording, readAudited } from "../audit/audited-recordings.ts";
 import { BartizanFault } from "../errors.ts";
 import { type Clock, systemClock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
@@ -43,7 +43,7 @@ const progressMs = 200;
 export async function verifyFiles(options: VerifyFilesOptions): Promise<number> {
   const { what, data, folder, tell, signal } = options;
   const keyOf = readKeys(options.keyFile, join(data, "recording-key.pub"));
-  const audited = await readAudit(join(data, "audit.jsonl"));
+  const audited = await readAudited(join(data, "audit.jsonl"));
   const sealOf = (recording: string) => audited.get(recording)?.seal;
   const onProgress = paced(options);
   let worst = 0;
@@ -82,7 +82,8 @@ function knownFailure(error: unknown, path: string, audited: ReadonlyMap<string,
   return { verdict: "missing" as const, detail: "the audit log knows it, and the file is gone" };
 }
 
-function readKeys(keyFile: string | undefined, own: string) {
+/** The key of `keyFile`, else the one at `own`, where none is no fault. Throws `config` for what is no public key. */
+export function readKeys(keyFile: string | undefined, own: string) {
   try {
     return keyRing([readFileSync(keyFile ?? own, "utf8")]);
   } catch (error) {

@@ -1,31 +1,59 @@
-/** CommandService: what was typed, found again. Operators find their own, auditors and admins everybody's. */
+/** CommandService: what was typed, found again; of the sessions whose recordings the caller may replay. */
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type CommandService, FoundCommandSchema } from "../../proto/gen/bartizan/v1/recording_pb.ts";
-import { may } from "../access/policy.ts";
-import type { CommandStore } from "../commands/command.ts";
+import type { Caller } from "../access/policy.ts";
+import type { Rights } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
+import type { CommandQuery, CommandStore, StoredCommand } from "../commands/command.ts";
 import { BartizanFault } from "../errors.ts";
-import { callerOfCall } from "./guard.ts";
+import type { SessionId } from "../events.ts";
+import type { Clock } from "../flow/clock.ts";
+import { actorOfCall, callerOfCall } from "./guard.ts";
+import { createViewFold } from "./view-fold.ts";
 import { commandToWire } from "./wire.ts";
 
 const [usualPage, largestPage] = [50, 500];
 const maxTextLength = 1000;
-/** Nobody's name: a session of somebody else, as far as the policy goes. */
-const somebodyElse = { operator: { name: "" } };
+/** A search over what the caller may not see is given up after so many pages of it; the next page goes on there. */
+const mostPages = 20;
 
-export function createCommandService(store: CommandStore): ServiceImpl<typeof CommandService> {
+export interface CommandServiceNeeds {
+  readonly commands: CommandStore;
+  readonly rights: Rights;
+  readonly audit: Pick<Audit, "write">;
+  readonly clock: Clock;
+  /** The labels of a session's target when it was opened; undefined when they are not known any more. */
+  readonly labelsOf: (sessionId: string) => Readonly<Record<string, string>> | undefined;
+}
+
+export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<typeof CommandService> {
+  const { rights, audit } = needs;
+  const foldView = createViewFold(needs.clock);
   return {
     async searchCommands(request, context) {
       const caller = callerOfCall(context);
-      const everybody = may(caller, "replay", somebodyElse);
+      const everybody = rights.mayReachOthers(caller, "replay");
       const { text, target, sessionId } = request;
       if (text.length > maxTextLength || sessionId.length > 200)
         throw new BartizanFault("invalid", `A search has at most ${maxTextLength} characters.`);
       const operator = everybody ? request.operator : caller.name;
       if (!everybody && request.operator !== "" && request.operator !== caller.name)
         return { commands: [], nextPageToken: "" };
-      const { commands, next } = await store.search(
+      const actor = actorOfCall(context);
+      const what = JSON.stringify([text, operator, target, sessionId]);
+      const said = {
+        text,
+        ...(operator === "" ? {} : { cause: `typed by ${operator}` }),
+        ...(target === "" ? {} : { target }),
+      };
+      const session = sessionId === "" ? undefined : (sessionId as SessionId);
+      // All pages of a search, and a page in the browser that asks anew, are one look.
+      foldView(caller.name, what, () => audit.write({ event: "commands-searched", ...said, session, actor }));
+      const { commands, next } = await found(
+        needs,
+        caller,
         {
           limit: pageSize(request.pageSize),
           ...(text === "" ? {} : { text }),
@@ -52,6 +80,33 @@ export function createCommandService(store: CommandStore): ServiceImpl<typeof Co
       };
     },
   };
+}
+
+/** A page of what the caller may see; shorter than asked only when very much of the rest is not for him. */
+async function found(
+  { commands: store, rights, labelsOf }: CommandServiceNeeds,
+  caller: Caller,
+  query: CommandQuery,
+  signal: AbortSignal,
+): Promise<{ commands: StoredCommand[]; next: number | undefined }> {
+  const known = new Map<string, boolean>();
+  const may = ({ sessionId, operator, target }: StoredCommand) => {
+    const before = known.get(sessionId);
+    if (before !== undefined) return before;
+    const allowed = rights.may(caller, "replay", { owner: operator, target, labels: labelsOf(sessionId) });
+    known.set(sessionId, allowed);
+    return allowed;
+  };
+  const commands: StoredCommand[] = [];
+  let next = query.after;
+  for (let pages = 0; pages < mostPages; pages += 1) {
+    const from = next === undefined ? {} : { after: next };
+    const page = await store.search({ ...query, ...from, limit: query.limit - commands.length }, signal);
+    commands.push(...page.commands.filter(may));
+    next = page.next;
+    if (next === undefined || commands.length >= query.limit) break;
+  }
+  return { commands, next };
 }
 
 function pageSize(asked: number): number {

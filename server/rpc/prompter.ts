@@ -26,11 +26,17 @@ const wireKind: Readonly<Record<Question["kind"], PromptKind>> = {
 
 /** One login's worth of prompts; `close` when the login is over, either way. */
 export class Prompter implements Ask {
+  readonly #onHostKey: (fingerprint: string, accepted: boolean) => void;
   #waiting: ShellEvent[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
   #count = 0;
   #open: { readonly id: string; readonly resolve: (answer: Answer) => void } | undefined;
+
+  /** `onHostKey`: told of the answer to each question about a host's key. */
+  constructor(onHostKey: (fingerprint: string, accepted: boolean) => void = () => {}) {
+    this.#onHostKey = onHostKey;
+  }
 
   async question(question: Question, signal: AbortSignal): Promise<Answer> {
     this.#count += 1;
@@ -50,7 +56,9 @@ export class Prompter implements Ask {
       }),
     });
     try {
-      return await orAborted(promise, signal);
+      const answer = await orAborted(promise, signal);
+      if (question.kind === "host-key") this.#onHostKey(question.hostKey.fingerprint, answer.accepted === true);
+      return answer;
     } finally {
       this.#open = undefined;
     }

@@ -10,12 +10,13 @@ import {
   ReplayResponseSchema,
   VerifyRecordingsResponseSchema,
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
-import { type Action, type Caller, may, mayToAll } from "../access/policy.ts";
-import type { Audit } from "../audit.ts";
+import type { Action, Caller } from "../access/policy.ts";
+import { type Rights, resourceOf } from "../access/rights.ts";
+import type { AuditLog } from "../audit/open-audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
-import type { Catalogue } from "../recording/catalogue.ts";
+import type { Catalogue, PagePoint, RecordingFilter } from "../recording/catalogue.ts";
 import { DamagedRecording } from "../recording/damaged-recording.ts";
 import type { Erase } from "../recording/erase.ts";
 import { exportV2, exportV3 } from "../recording/export-cast.ts";
@@ -24,7 +25,8 @@ import type { RecordingInfo } from "../recording/recording.ts";
 import { fileGone, type Replays } from "../recording/replays.ts";
 import { type Verification, verifyRecording } from "../recording/verify.ts";
 import { noSuchRecording } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
+import { mayDo } from "./may.ts";
 import {
   filterFromWire,
   markerToWire,
@@ -38,7 +40,7 @@ import {
 } from "./recording-wire.ts";
 import type { RecordingStreams } from "./stream-method.ts";
 import { createViewFold } from "./view-fold.ts";
-import { sightOf } from "./watching.ts";
+import type { Watching } from "./watching.ts";
 import { keyFrameToWire } from "./wire.ts";
 
 export interface RecordingServiceNeeds {
@@ -46,58 +48,66 @@ export interface RecordingServiceNeeds {
   readonly erase: Erase;
   readonly folder: string;
   readonly replays: Replays;
-  readonly audit: Pick<Audit, "note" | "lookUp">;
+  readonly audit: Pick<AuditLog, "write" | "lookUp">;
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
   readonly clock: Clock;
-  /** False: operators are not told who watched them. */
-  readonly watchersVisible: boolean;
+  readonly rights: Rights;
+  readonly watching: Watching;
 }
 
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
+  const { catalogue, erase, folder, replays, audit, key, rights, watching } = needs;
   const markersOf = createKnownMarkers(folder);
   const foldView = createViewFold(needs.clock);
 
   /** The one that is meant, when the caller may do this to it: missing and foreign look alike. */
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
-    const caller = callerOfCall(context);
+    const call = callOf(context);
     const info = id.length > 200 ? undefined : catalogue.find(id);
-    if (info === undefined || !may(caller, action, info)) throw noSuchRecording();
-    return { info, caller };
+    const check = (who: Caller) => {
+      if (info === undefined || !rights.may(who, action, resourceOf(info))) throw noSuchRecording();
+    };
+    check(call.caller);
+    if (info === undefined) throw noSuchRecording();
+    call.ask(check);
+    return { info, caller: call.caller };
   };
-  const about = ({ id, sessionId }: RecordingInfo, caller: Caller) => ({
-    ...{ recording: id, session: sessionId, who: caller.name },
+  const toWire = (info: RecordingInfo, caller: Caller) =>
+    recordingToWire(info, mayDo(rights, caller, "recording", resourceOf(info)));
+  const about = ({ id, sessionId, target }: RecordingInfo, context: HandlerContext) => ({
+    ...{ recording: id, session: sessionId, target, actor: actorOfCall(context) },
   });
 
   return {
     listRecordings(request, context) {
-      const recordings = list(catalogue, callerOfCall(context), request);
+      const caller = callerOfCall(context);
+      const recordings = list(needs, caller, request);
       const limit = pageSizeFromWire(request.pageSize);
       const page = recordings.slice(0, limit);
       const last = page.at(-1);
       return {
-        recordings: page.map(recordingToWire),
+        recordings: page.map((info) => toWire(info, caller)),
         nextPageToken: recordings.length > limit && last !== undefined ? pageTokenOf(last) : "",
       };
     },
 
     async getRecording(request, context) {
       const { info, caller } = found(context, "list-recordings", request.id);
-      const sight = sightOf(caller, watchersVisible);
+      const sight = watching.sightOf(caller, resourceOf(info));
       const all = await markersOf(info, context.signal);
       const markers = all.filter(({ kind, text }) => kind !== "watch" || sight.whole || text === caller.name);
-      return { recording: recordingToWire(info), markers: markers.map(markerToWire) };
+      return { recording: toWire(info, caller), markers: markers.map(markerToWire) };
     },
 
     async *replay(request, context) {
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
-      const sight = sightOf(caller, watchersVisible);
-      foldView(caller.name, info.id, () => audit.note({ kind: "recording-viewed", ...about(info, caller), fromMs }));
+      const sight = watching.sightOf(caller, resourceOf(info));
+      foldView(caller.name, info.id, () => audit.write({ event: "recording-viewed", ...about(info, context), fromMs }));
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {
@@ -105,7 +115,7 @@ export function createRecordingService(
         yield create(ReplayResponseSchema, {
           event:
             opening && item.kind === "key-frame"
-              ? { case: "state", value: { recording: recordingToWire(info), keyFrame: keyFrameToWire(item) } }
+              ? { case: "state", value: { recording: toWire(info, caller), keyFrame: keyFrameToWire(item) } }
               : replayItemToWire(item),
         });
         opening = false;
@@ -115,11 +125,11 @@ export function createRecordingService(
     async *verifyRecordings(request, context) {
       const caller = callerOfCall(context);
       const one = request.id === "" ? undefined : found(context, "verify", request.id).info;
-      for (const info of one === undefined ? all(catalogue, caller) : [one]) {
+      for (const info of one === undefined ? allowed(needs, caller, "verify", {}) : [one]) {
         const { verdict, detail } = await verified(needs, info, context.signal);
         const bad = verdict === "altered" || verdict === "missing" || verdict === "unsigned";
-        if (bad) audit.note({ kind: "recording-verify-failed", ...about(info, caller), verdict, detail });
-        else audit.note({ kind: "recording-verified", ...about(info, caller), verdict });
+        if (bad) audit.write({ event: "recording-verify-failed", ...about(info, context), verdict, detail });
+        else audit.write({ event: "recording-verified", ...about(info, context), verdict });
         yield create(VerifyRecordingsResponseSchema, {
           ...{ id: info.id, sessionId: info.sessionId, verdict: wireVerdict[verdict], detail },
         });
@@ -129,8 +139,12 @@ export function createRecordingService(
     async *exportRecording(request, context) {
       const { info, caller } = found(context, "export", request.id);
       const old = request.format === ExportFormat.ASCIICAST_V2;
-      if (!old && !sightOf(caller, watchersVisible).whole) throw namesWatchers();
-      audit.note({ kind: "recording-exported", ...about(info, caller), format: old ? "asciicast-v2" : "asciicast-v3" });
+      if (!old && !watching.sightOf(caller, resourceOf(info)).whole) throw namesWatchers();
+      audit.write({
+        event: "recording-exported",
+        ...about(info, context),
+        format: old ? "asciicast-v2" : "asciicast-v3",
+      });
       await using file = await openRecording(folder, info.id);
       if (file === undefined) throw fileGone();
       await readOwnHead(file, info.id, context.signal);
@@ -139,7 +153,7 @@ export function createRecordingService(
     },
 
     async deleteRecording(request, context) {
-      const { info, caller } = found(context, "delete-recording", request.id);
+      const { info } = found(context, "delete-recording", request.id);
       const reason = reasonToDelete(request.reason);
       if (info.state === "live")
         throw new BartizanFault(
@@ -148,9 +162,9 @@ export function createRecordingService(
           "End it first: `bartizan kick`.",
         );
       const { seal } = info;
-      audit.note({
-        kind: "recording-deleted",
-        ...about(info, caller),
+      audit.write({
+        event: "recording-deleted",
+        ...about(info, context),
         reason,
         ...(seal === undefined ? {} : { seal }),
       });
@@ -172,31 +186,36 @@ function namesWatchers(): BartizanFault {
 }
 
 /** Those that the caller may see, one more than fit on the page. */
-function list(catalogue: Catalogue, caller: Caller, request: ListRecordingsRequest): RecordingInfo[] {
+function list(needs: RecordingServiceNeeds, caller: Caller, request: ListRecordingsRequest): RecordingInfo[] {
   const limit = pageSizeFromWire(request.pageSize) + 1;
   const after = pagePointFromWire(request.pageToken);
   const asked = filterFromWire(request);
-  const own = mayToAll(caller, "list-recordings") ? {} : { operator: caller.name };
-  if (own.operator !== undefined && asked.operator !== undefined && asked.operator !== own.operator) return [];
-  const filter = { ...asked, ...own };
-  if (request.sessionId === "") return catalogue.list(filter, limit, after);
-  const one = catalogue.find(request.sessionId);
+  if (request.sessionId === "") return [...allowed(needs, caller, "list-recordings", asked, after).take(limit)];
+  const one = needs.catalogue.find(request.sessionId);
   if (one?.sessionId !== request.sessionId) return [];
   const narrow = {
-    ...filter,
-    fromMs: Math.max(filter.fromMs ?? 0, one.startedAtMs),
-    untilMs: filter.untilMs ?? one.startedAtMs + 1,
+    ...asked,
+    fromMs: Math.max(asked.fromMs ?? 0, one.startedAtMs),
+    untilMs: asked.untilMs ?? one.startedAtMs + 1,
   };
-  return catalogue.list(narrow, limit, after).filter(({ id }) => id === one.id);
+  return [...allowed(needs, caller, "list-recordings", narrow, after)].filter(({ id }) => id === one.id);
 }
 
 const pageOfAll = 100;
 
-/** All that the caller may verify, newest first. */
-function* all(catalogue: Catalogue, caller: Caller): Generator<RecordingInfo, void, void> {
-  const filter = mayToAll(caller, "verify") ? {} : { operator: caller.name };
-  for (let page = catalogue.list(filter, pageOfAll); ; ) {
-    yield* page;
+/** Of those that fit the filter all to which the caller may do this, newest first. */
+function* allowed(
+  { catalogue, rights }: RecordingServiceNeeds,
+  caller: Caller,
+  action: Action,
+  asked: RecordingFilter,
+  after?: PagePoint,
+): Generator<RecordingInfo, void, void> {
+  const own = rights.mayReachOthers(caller, action) ? {} : { operator: caller.name };
+  if (own.operator !== undefined && asked.operator !== undefined && asked.operator !== own.operator) return;
+  const filter = { ...asked, ...own };
+  for (let page = catalogue.list(filter, pageOfAll, after); ; ) {
+    yield* page.filter((info) => rights.may(caller, action, resourceOf(info)));
     const last = page.at(-1);
     if (last === undefined || page.length < pageOfAll) return;
     page = catalogue.list(filter, pageOfAll, last);

@@ -45,7 +45,8 @@ export const wireVerdict: Readonly<Record<VerdictWord, WireVerdict>> = {
   missing: WireVerdict.MISSING,
 };
 
-export function recordingToWire(info: RecordingInfo): Recording {
+/** `may`: what whoever is told of it may do to it. */
+export function recordingToWire(info: RecordingInfo, may: readonly string[] = []): Recording {
   const { cause } = info;
   const ended =
     cause === undefined || cause.kind === "incomplete"
@@ -56,7 +57,7 @@ export function recordingToWire(info: RecordingInfo): Recording {
     ...{ labels: { ...info.labels }, operator: { name: info.operator.name }, size: info.size },
     ...{ startedAt: timestampFromMs(info.startedAtMs), durationMs: BigInt(info.durationMs) },
     ...{ outputBytes: BigInt(info.outputBytes), fileBytes: BigInt(info.fileBytes) },
-    ...{ state: wireState[info.state], commands: info.commands, seal: info.seal ?? "" },
+    ...{ state: wireState[info.state], commands: info.commands, seal: info.seal ?? "", may: [...may] },
     ...ended,
   });
 }
@@ -72,7 +73,7 @@ export function replayItemToWire(item: ReplayItem): ReplayEvent {
   if (item.kind === "live-edge")
     return { case: "liveEdge", value: { offset: BigInt(item.offset), atMs: BigInt(item.atMs) } };
   const event = viewItemToWire(item);
-  if (event.case === "notice") throw new TypeError("a replay has no notices");
+  if (event.case === "notice" || event.case === "freeze") throw new TypeError("a replay has no notices");
   return event;
 }
 

@@ -2,35 +2,42 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
+  FreezeResponseSchema,
   KickOutcome,
   KickResponseSchema,
   type SessionService,
   type WatchResponse,
   WatchResponseSchema,
-  type WatchSessionsResponse,
-  WatchSessionsResponseSchema,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may } from "../access/policy.ts";
+import type { Caller } from "../access/policy.ts";
+import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
+import { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo, View } from "../events.ts";
-import type { Registry } from "../session/registry.ts";
+import { printable } from "../flow/printable.ts";
 import { noSuchSession } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall, callOf } from "./guard.ts";
 import type { Kicks } from "./kicks.ts";
+import { liveList } from "./live-list.ts";
+import { lockToWire } from "./lock-wire.ts";
+import { createSessionNotes } from "./session-notes.ts";
 import { type ShellNeeds, shell } from "./shell.ts";
 import type { StreamImplementations } from "./stream-method.ts";
-import { type Sight, sightOf } from "./watching.ts";
+import type { Sight } from "./watching.ts";
 import {
   commandToWire,
   endedToWire,
-  infoToWire,
+  frozenToWire,
   keyFrameToWire,
   positionFromWire,
+  reasonFromWire,
   viewItemToWire,
   wireReach,
 } from "./wire.ts";
 
 export interface SessionServiceNeeds extends ShellNeeds {
   readonly kicks: Kicks;
+  readonly audit: Audit;
 }
 
 const wireOutcome = {
@@ -42,54 +49,86 @@ const wireOutcome = {
 export function createSessionService(
   needs: SessionServiceNeeds,
 ): ServiceImpl<typeof SessionService> & StreamImplementations {
-  const { registry, kicks } = needs;
-  const sightFor = (caller: Caller) => sightOf(caller, needs.watchersVisible);
+  const { registry, kicks, rights, watching, audit } = needs;
+  const freezable = (caller: Caller, id: string) => {
+    const session = registry.find(id);
+    if (session === undefined || !maySee(caller, session.info)) throw noSuchSession();
+    if (!rights.may(caller, "freeze", resourceOf(session.info)))
+      throw new BartizanFault("forbidden", "You may see this session, but not stop its input.", "Ask an admin.");
+    return session;
+  };
+  const maySee = (caller: Caller, info: SessionInfo) => rights.may(caller, "see", resourceOf(info));
   return {
     shell: (requests, context) => shell(requests, context, needs),
 
     async *watch(request, context) {
-      const caller = callerOfCall(context);
+      const call = callOf(context);
+      const { caller } = call;
       const session = registry.find(request.sessionId);
-      if (session === undefined || !may(caller, "watch", session.info)) throw noSuchSession();
+      const resource = session && resourceOf(session.info);
+      const mayWatch = (who: Caller) => resource !== undefined && rights.may(who, "watch", resource);
+      if (session === undefined || resource === undefined || !mayWatch(caller)) throw noSuchSession();
+      call.ask((who) => {
+        if (!mayWatch(who)) throw noSuchSession();
+      });
       const from = positionFromWire(request.from);
-      const attachment = await session.attach({ name: caller.name }, "watcher", { from }, context.signal);
+      const hidden = watching.hides(caller);
+      const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);
       const { info, self, start, resumed, view } = attachment;
-      const sight = sightFor(caller);
+      const notes = createSessionNotes(needs.audit, actorOfCall(context));
+      notes.watchStarted(info, self.id);
+      using _stopped = { [Symbol.dispose]: () => notes.watchStopped(info, self.id) };
+      const sight = watching.sightOf(caller, resource);
       yield* watched(info.id, view, sight, resumed, (keyFrame) => ({
-        session: infoToWire(sight.info(info)),
+        session: watching.shown(caller, info),
         attachmentId: self.id,
         position: { epoch: start.epoch, offset: BigInt(start.offset) },
         ...keyFrame,
       }));
     },
 
+    async freeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = freezable(caller, request.sessionId);
+      const reason = printable(reasonFromWire(request.reason));
+      const { id, target } = session.info;
+      audit.note({ event: "session-frozen", actor: actorOfCall(context), session: id, target, reason });
+      const frozen = await session.freeze({ name: caller.name }, reason);
+      return create(FreezeResponseSchema, { frozen: frozenToWire(frozen) });
+    },
+
+    async unfreeze(request, context) {
+      const caller = callerOfCall(context);
+      const session = freezable(caller, request.sessionId);
+      const { id, target } = session.info;
+      audit.write({ event: "session-thawed", actor: actorOfCall(context), session: id, target });
+      await session.unfreeze({ name: caller.name });
+      return {};
+    },
+
     async kick(request, context) {
       const caller = callerOfCall(context);
-      const { result, tookMs } = await kicks.kick(caller, request);
+      const { result, tookMs, resource, locked } = await kicks.kick(caller, actorOfCall(context), request);
       return create(KickResponseSchema, {
         outcome: wireOutcome[result.outcome],
         tookMs,
-        watchersTold: sightFor(caller).whole ? result.watchersTold : 0,
+        watchersTold: watching.sightOf(caller, resource).whole ? result.watchersTold : 0,
         ...(result.ended === undefined ? {} : { ended: endedToWire(result.ended) }),
+        ...(locked === undefined ? {} : { lock: lockToWire(locked.lock), lockNotEverywhere: !locked.everywhere }),
       });
     },
 
     listSessions(request, context) {
       const caller = callerOfCall(context);
       const ended = request.includeEnded ? registry.listEnded() : [];
-      const sight = sightFor(caller);
-      return { sessions: seen(caller, [...registry.list(), ...ended]).map((info) => infoToWire(sight.info(info))) };
+      const seen = [...registry.list(), ...ended].filter((info) => maySee(caller, info));
+      return { sessions: seen.map((info) => watching.shown(caller, info)) };
     },
 
     async *watchSessions(_request, context) {
-      const caller = callerOfCall(context);
-      yield* liveList(registry, (info) => may(caller, "see", info), sightFor(caller), context.signal);
+      yield* liveList(needs, callOf(context), context.signal);
     },
   };
-}
-
-function seen(caller: Caller, sessions: readonly SessionInfo[]): SessionInfo[] {
-  return sessions.filter((info) => may(caller, "see", info));
 }
 
 type StateInit = NonNullable<Parameters<typeof create<typeof WatchResponseSchema>>[1]>;
@@ -125,62 +164,5 @@ async function* watched(
       yield create(WatchResponseSchema, { event });
     }
     first = false;
-  }
-}
-
-/** What a person would see of a change: for who must not notice the rest. Output moves its count once a second. */
-function gist({ state, size, attachments, outputBytes }: SessionInfo): string {
-  return JSON.stringify([state, size, attachments.map(({ id }) => id), outputBytes]);
-}
-
-/** News of more sessions than this are not kept for one reader. */
-const maxNews = 1000;
-
-/** The newest news of each session; a slow reader misses steps in between, never the last one. */
-async function* liveList(
-  registry: Registry,
-  visible: (info: SessionInfo) => boolean,
-  sight: Sight,
-  signal: AbortSignal,
-): AsyncGenerator<WatchSessionsResponse> {
-  const news = new Map<SessionId, SessionInfo>();
-  let stale = true;
-  const told = new Map<SessionId, string>();
-  let wake: (() => void) | undefined;
-  const rouse = () => wake?.();
-  using _subscription = registry.onChange((whole) => {
-    if (!visible(whole)) return;
-    const info = sight.info(whole);
-    // That something has changed of which he sees nothing would tell him that a hidden watcher came or went.
-    if (!sight.whole && told.get(info.id) === gist(info)) return;
-    told.set(info.id, gist(info));
-    if (info.state === "ended") told.delete(info.id);
-    news.delete(info.id);
-    news.set(info.id, info);
-    // A reader that sleeps through so much is told the whole list again.
-    if (news.size > maxNews) stale = true;
-    if (stale) news.clear();
-    rouse();
-  });
-  signal.addEventListener("abort", rouse, { once: true });
-  for (;;) {
-    signal.throwIfAborted();
-    if (stale) {
-      stale = false;
-      const seen = registry.list().filter(visible).map(sight.info);
-      for (const info of seen) told.set(info.id, gist(info));
-      const sessions = seen.map(infoToWire);
-      yield create(WatchSessionsResponseSchema, { event: { case: "snapshot", value: { sessions } } });
-      continue;
-    }
-    const [next] = news.values();
-    if (next === undefined) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      continue;
-    }
-    news.delete(next.id);
-    yield create(WatchSessionsResponseSchema, { event: { case: "changed", value: infoToWire(next) } });
   }
 }

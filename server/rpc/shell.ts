@@ -8,27 +8,34 @@ import {
   ShellResponseSchema,
   type ShellStart,
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
-import { type Caller, may } from "../access/policy.ts";
+import type { Caller } from "../access/policy.ts";
+import { resourceOf } from "../access/rights.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
+import type { Principal } from "../events.ts";
 import { linked } from "../flow/life.ts";
-import type { Attachment } from "../session/live-session.ts";
+import type { Attachment, AttachOptions } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
+import { checkLocks, checkOpen, type EntryNeeds, noSuchTarget } from "./entry.ts";
 import { noSuchSession } from "./errors.ts";
-import { callerOfCall } from "./guard.ts";
+import { actorOfCall, type Call, callOf } from "./guard.ts";
 import { Prompter } from "./prompter.ts";
+import { createSessionNotes, type SessionNotes } from "./session-notes.ts";
 import { createTypedAhead } from "./typed-ahead.ts";
-import { sightOf } from "./watching.ts";
-import { infoToWire, positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
+import type { Watching } from "./watching.ts";
+import { positionFromWire, shellItemToWire, sizeFromWire } from "./wire.ts";
 
 const maxInputBytes = 64 * 1024;
 
-export interface ShellNeeds {
+export interface ShellNeeds extends EntryNeeds {
   readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
   readonly graceMs: number;
-  /** False: operators are not told who watches them. */
-  readonly watchersVisible: boolean;
+  readonly audit: Audit;
+  readonly watching: Watching;
+  /** Told to every operator before his shell begins. */
+  readonly banner: () => string | undefined;
 }
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
@@ -39,38 +46,52 @@ export async function* shell(
   context: HandlerContext,
   needs: ShellNeeds,
 ): AsyncGenerator<ShellResponse> {
-  const caller = callerOfCall(context);
+  const call = callOf(context);
+  const { caller } = call;
   const incoming = requests[Symbol.asyncIterator]();
   const start = await firstMessage(incoming);
-  const prompter = new Prompter();
-  using call = linked(context.signal);
+  const notes = createSessionNotes(needs.audit, actorOfCall(context));
+  const target = start.shell.case === "target" ? start.shell.value : "";
+  const prompter = new Prompter((fingerprint, accepted) => notes.hostKey(target, fingerprint, accepted));
+  using life = linked(context.signal);
   // However this generator is left, nothing that it began goes on: a seat at the desk would wait for ever.
-  using _end = { [Symbol.dispose]: () => call.end(new BartizanFault("not-found", "The call is over.")) };
-  const opening = openOrFind(start, caller, prompter, call.signal, needs);
+  using _end = { [Symbol.dispose]: () => life.end(new BartizanFault("not-found", "The call is over.")) };
+  const opening = openOrFind(start, call, prompter, life.signal, needs, notes);
   opening.then(prompter.close, prompter.close);
   // From here on somebody always reads the requests: a wrong one ends the call.
-  readRequests(incoming, prompter, opening, start.shell.case === "target", call.end).catch(call.end);
+  readRequests(incoming, prompter, opening, start.shell.case === "target", life.end).catch(life.end);
+  const banner = needs.banner();
+  if (banner !== undefined && start.shell.case === "target")
+    yield response({ case: "notice", value: { kind: NoticeKind.MONITORED, text: banner } });
   if (start.shell.case === "target")
     yield response({
       case: "notice",
       value: { kind: NoticeKind.CONNECTING, text: `connecting to ${start.shell.value}` },
     });
-  for await (const event of prompter.outgoing(call.signal)) yield response(event);
+  for await (const event of prompter.outgoing(life.signal)) yield response(event);
   const attachment = await opening;
-  const sight = sightOf(caller, needs.watchersVisible);
+  const sight = needs.watching.sightOf(caller, resourceOf(attachment.info));
   const { self, info, start: position, resumed, view } = attachment;
   yield response({
     case: "started",
     value: {
-      session: infoToWire(sight.info(info)),
+      session: needs.watching.shown(caller, info),
       position: { epoch: position.epoch, offset: BigInt(position.offset) },
       attachmentId: self.id,
       graceSeconds: Math.round(needs.graceMs / 1000),
       resumed,
     },
   });
-  for await (const item of view)
+  let ended = false;
+  using _left = {
+    [Symbol.dispose]: () => {
+      if (!ended) notes.detached(info, self.id);
+    },
+  };
+  for await (const item of view) {
+    if (item.kind === "ended") ended = true;
     if (item.kind !== "command" && item.kind !== "reach" && sight.tells(item)) yield response(shellItemToWire(item));
+  }
 }
 
 function response(event: ShellEvent): ShellResponse {
@@ -85,34 +106,80 @@ async function firstMessage(incoming: AsyncIterator<ShellRequest>): Promise<Shel
 
 async function openOrFind(
   start: ShellStart,
-  caller: Caller,
+  call: Call,
   prompter: Prompter,
   signal: AbortSignal,
-  { registry, findTarget }: ShellNeeds,
+  needs: ShellNeeds,
+  notes: SessionNotes,
 ): Promise<Attachment> {
+  const { registry, findTarget, rights, locks } = needs;
+  const { caller } = call;
   const size = sizeFromWire(start.size);
   const options = { acks: start.acks, size };
   if (start.shell.case === "reattach") {
     const session = registry.find(start.shell.value.sessionId);
-    if (session === undefined || !may(caller, "reattach", session.info)) throw noSuchSession();
+    const resource = session && resourceOf(session.info);
+    const may = (who: Caller) => resource !== undefined && rights.may(who, "reattach", resource);
+    if (session === undefined || !may(caller)) throw noSuchSession();
+    checkLocks(locks, caller, session.info.target);
+    call.ask((who) => {
+      if (!may(who)) throw noSuchSession();
+    });
     const from = positionFromWire(start.shell.value.from);
-    return await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
+    const attachment = await session.attach({ name: caller.name }, "operator", { ...options, from }, signal);
+    notes.attached(attachment.info, attachment.self.id, true);
+    return attachment;
   }
   if (start.shell.case !== "target")
     throw new BartizanFault("invalid", "`start` names neither a target nor a session.");
   const target = findTarget(start.shell.value);
-  if (target === undefined)
-    throw new BartizanFault("not-found", "There is no such target.", "`bartizan targets` lists what there is.");
-  const who = { name: caller.name };
-  const session = await registry.open({ target, who, size, ask: prompter }, signal);
+  if (target === undefined) {
+    notes.refused(start.shell.value, noSuchTarget());
+    throw noSuchTarget();
+  }
+  const resource = { target: target.name, labels: target.labels };
+  // A lock bars who comes, not who is there: it is asked until the shell is open, and the right to it for as long as it is.
+  let open = false;
+  const opening = async () => {
+    checkOpen(needs, caller, resource);
+    call.ask((again) => {
+      if (!open) checkOpen(needs, again, resource);
+      else if (!rights.may(again, "open", resource)) throw mayNoMore();
+    });
+    const who = { name: caller.name };
+    return await registry.open({ target, who, size, ask: prompter }, signal);
+  };
+  notes.requested(target.name);
+  const session = await opening().catch((error) => {
+    notes.refused(target.name, error);
+    throw error;
+  });
+  open = true;
+  notes.started(session.info);
+  return await attachFirst(session, { name: caller.name }, options, signal, notes);
+}
+
+async function attachFirst(
+  session: Awaited<ReturnType<Registry["open"]>>,
+  who: Principal,
+  options: AttachOptions,
+  signal: AbortSignal,
+  notes: SessionNotes,
+): Promise<Attachment> {
   try {
     const from = { epoch: session.info.epoch, offset: 0 };
-    return await session.attach(who, "operator", { ...options, from }, signal);
+    const attachment = await session.attach(who, "operator", { ...options, from }, signal);
+    notes.attached(attachment.info, attachment.self.id, false);
+    return attachment;
   } catch (error) {
     // He left in the very moment it opened, and never learnt its id.
     session.close("operator");
     throw error;
   }
+}
+
+function mayNoMore(): BartizanFault {
+  return new BartizanFault("forbidden", "You may not have a shell on this target any more.", "Ask an admin.");
 }
 
 /** Always reads: whatever comes, an answer, an acknowledgement or a ping behind it is heard. */

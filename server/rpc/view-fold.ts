@@ -1,24 +1,23 @@
-/** Which looks at a recording are one view: a caller who jumps about in it looks at it once a minute. */
-import type { RecordingId } from "../events.ts";
+/** Which looks at something are one: a caller who jumps about in a recording, or whose page asks anew, looks once a minute. */
 import type { Clock } from "../flow/clock.ts";
 
 const foldMs = 60_000;
 /** Beyond it the oldest are forgotten: then a view is noted once more. */
 const mostViews = 10_000;
 
-/** Calls `note` unless this caller's last noted view of this recording is less than a minute old. Throws what `note` throws. */
-export type FoldView = (who: string, recording: RecordingId, note: () => void) => void;
+/** Calls `note` unless this caller's last noted look at this is less than a minute old. Throws what `note` throws. */
+export type FoldView = (who: string, what: string, note: () => void) => void;
 
 export function createViewFold(clock: Clock): FoldView {
   /** When it was noted, the oldest first. */
   const noted = new Map<string, number>();
-  return (who, recording, note) => {
+  return (who, what, note) => {
     const nowMs = clock.monotonicMs();
     for (const [view, atMs] of noted) {
       if (nowMs - atMs < foldMs && noted.size < mostViews) break;
       noted.delete(view);
     }
-    const view = `${recording} ${who}`;
+    const view = JSON.stringify([what, who]);
     if (noted.has(view)) return;
     note();
     noted.set(view, nowMs);

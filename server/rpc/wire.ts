@@ -28,6 +28,7 @@ import type {
   CommandSeen,
   CommandWord,
   EndCause,
+  Frozen,
   InputTaken,
   KeyFrame,
   Notice,
@@ -84,6 +85,9 @@ const wireClosed: Readonly<Record<ClosedReason, WireClosedReason>> = {
   "taken-over": WireClosedReason.TAKEN_OVER,
   fault: WireClosedReason.FAULT,
   unrecorded: WireClosedReason.UNRECORDED,
+  "access-ended": WireClosedReason.ACCESS_ENDED,
+  idle: WireClosedReason.IDLE,
+  "too-long": WireClosedReason.TOO_LONG,
 };
 
 const wireNotice: Readonly<Record<Notice["about"], NoticeKind>> = {
@@ -92,9 +96,12 @@ const wireNotice: Readonly<Record<Notice["about"], NoticeKind>> = {
   draining: NoticeKind.DRAINING,
   info: NoticeKind.INFO,
   recording: NoticeKind.RECORDING,
+  monitored: NoticeKind.MONITORED,
+  limit: NoticeKind.LIMIT,
 };
 
-export function infoToWire(info: SessionInfo): SessionInfoMessage {
+/** `may`: what whoever is told of it may do to it. */
+export function infoToWire(info: SessionInfo, may: readonly string[] = []): SessionInfoMessage {
   return create(SessionInfoSchema, {
     id: info.id,
     epoch: info.epoch,
@@ -112,8 +119,14 @@ export function infoToWire(info: SessionInfo): SessionInfoMessage {
     recordingId: info.recordingId ?? "",
     labels: { ...info.labels },
     unreachable: info.unreachable ?? false,
+    may: [...may],
+    ...(info.frozen === undefined ? {} : { frozen: frozenToWire(info.frozen) }),
     ...(info.ended === undefined ? {} : { ended: endedToWire(info.ended) }),
   });
+}
+
+export function frozenToWire({ by, reason, sinceMs }: Frozen) {
+  return { by: { name: by.name }, reason, since: timestampFromMs(sinceMs) };
 }
 
 function toTheSecond(ms: number): Timestamp {
@@ -166,7 +179,7 @@ export function keyFrameToWire(frame: KeyFrame): KeyFrameMessage {
 /** The events that Shell and Watch have in common. */
 type SharedEvent = Extract<
   NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>,
-  { case: "output" | "keyFrame" | "resized" | "joined" | "left" | "notice" | "ended" }
+  { case: "output" | "keyFrame" | "resized" | "joined" | "left" | "notice" | "ended" | "freeze" }
 >;
 
 /** One item of an operator's view. */
@@ -198,6 +211,10 @@ export function viewItemToWire(item: Exclude<ViewItem, InputTaken | Pong | Comma
     }
     case "notice":
       return { case: "notice", value: { kind: wireNotice[item.about], text: item.text } };
+    case "freeze": {
+      const { frozen, by } = item;
+      return { case: "freeze", value: { by, ...(frozen === undefined ? {} : { frozen: frozenToWire(frozen) }) } };
+    }
     case "ended":
       return { case: "ended", value: endedToWire(item) };
   }

@@ -75,14 +75,14 @@ export class Desk {
   }
 
   /** A new seat; an operator's takes the keyboard, and the stream that had it ends "taken-over". */
-  sit(who: Principal, role: Role, acks: boolean, fromOffset: number): Seat {
+  sit(who: Principal, role: Role, acks: boolean, fromOffset: number, hidden = false): Seat {
     const { clock, keyFrame, size, heldUp } = this.#needs;
     const id = randomBytes(9).toString("base64url") as AttachmentId;
     // A repaint costs a viewer about 8 bytes a cell: what is worth queueing grows with it.
     const boundBytes = () => Math.max(64 * 1024, 8 * size().cols * size().rows);
     const viewer = new Viewer({ clock, keyFrame, heldUp, boundBytes: role === "watcher" ? boundBytes : undefined });
     const seat: Seat = {
-      attached: { id, who, role, sinceMs: clock.wallMs() },
+      attached: { id, who, role, sinceMs: clock.wallMs(), ...(hidden ? { hidden } : {}) },
       viewer,
       acks,
       ackedOffset: fromOffset,

@@ -7,6 +7,8 @@ import type {
   ClosedReason,
   CommandSeen,
   EndCause,
+  FreezeWord,
+  Frozen,
   Notice,
   Principal,
   Role,
@@ -19,20 +21,20 @@ import type {
 import type { Clock } from "../flow/clock.ts";
 import type { RecordedSession, Recorder } from "../recording/recording.ts";
 import type { PtyChannel } from "../target/target.ts";
+import { answerPing } from "./answer-ping.ts";
 import { Desk, type Seat, type Told } from "./desk.ts";
 import { EndOrder } from "./hold.ts";
+import { freezeText, InputGate } from "./input-gate.ts";
 import { InputLane } from "./input-lane.ts";
 import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
 import { type Recorded, RecordedOrder } from "./recorded-order.ts";
 import { Ring } from "./ring.ts";
 import type { Screen } from "./screen.ts";
 import { createSeatKeyboard } from "./seat-keyboard.ts";
+import { countTold } from "./told.ts";
 
-/** A kick waits this long for watchers to take the last word; then it answers with how many did. */
-const toldWithinMs = 1000;
 /** Told at once, unlike all else: what waits for the disk is what it is about. */
 const stalls = "The disk of the recordings is slow: output waits until it is recorded.";
-const pongGapMs = 250;
 
 export interface HeldSessionNeeds {
   readonly clock: Clock;
@@ -61,6 +63,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   readonly #ring = new Ring();
   readonly #input = new InputLane();
   readonly #order: RecordedOrder;
+  readonly gate: InputGate;
   readonly #stop = new AbortController();
   readonly #openedAtMs: number;
   readonly #openedMonotonicMs: number;
@@ -86,6 +89,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#openedAtMs = needs.clock.wallMs();
     this.#activeAtMs = this.#openedAtMs;
     this.#openedMonotonicMs = needs.clock.monotonicMs();
+    this.gate = new InputGate({ ...needs, tell: (word) => this.#tellFreeze(word) });
     this.#order = new RecordedOrder({
       clock: needs.clock,
       recorder: () => this.#recorder,
@@ -115,6 +119,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       attachments: this.#desk.attached,
       outputBytes: this.#offset,
       recorded: this.#recorder?.recording ?? false,
+      ...(this.gate.frozen === undefined ? {} : { frozen: this.gate.frozen }),
       ...(this.#recorder === undefined ? {} : { recordingId: this.#recorder.id }),
       ...(this.#ended === undefined ? {} : { ended: this.#ended }),
     };
@@ -123,6 +128,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   /** Ends the session; `hold` takes it from there. */
   get stop(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  get ageMs(): number {
+    return this.#atMs();
   }
 
   /** Resolves when the channel to the target is closed and the session is over. */
@@ -173,7 +182,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       () => {},
     );
     this.#screenWaits = screen !== undefined;
-    return operator === undefined || screen === undefined ? (operator ?? screen) : this.#both(operator, screen);
+    return operator === undefined || screen === undefined ? (operator ?? screen) : operator.then(() => screen);
   }
 
   /**
@@ -210,12 +219,13 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   /** Resolves when everybody who was there at the end was told, or left, or took more than a second. */
   async everybodyTold(): Promise<void> {
-    await this.#countTold(this.#told);
+    await countTold(this.#needs.clock, this.#told);
   }
 
   /** Ends the session for a reason of the bastion's own. */
-  close(why: ClosedReason): void {
-    if (!this.#sealing) this.#end({ kind: "closed", why }, why === "operator");
+  close(why: ClosedReason, detail?: string): void {
+    if (this.#sealing) return;
+    this.#end({ kind: "closed", why, ...(detail === undefined ? {} : { detail }) }, why === "operator");
   }
 
   /** A command was typed, or more is known of one: told to those who watch. */
@@ -228,6 +238,12 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     void this.#record({ ...notice, atMs: this.#atMs() });
   }
 
+  /** Recorded as words, told as what it is. */
+  #tellFreeze(word: FreezeWord): void {
+    this.#recorder?.append({ kind: "notice", about: "info", text: freezeText(word), atMs: this.#atMs() });
+    this.#desk.tell(word);
+  }
+
   async attach(who: Principal, role: Role, options: AttachOptions, signal: AbortSignal): Promise<Attachment> {
     signal.throwIfAborted();
     if (this.#ended !== undefined || this.#sealing) throw new BartizanFault("not-found", "There is no such session.");
@@ -235,7 +251,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (role === "operator" && size !== undefined) this.#resize(size);
     const missed = from?.epoch === this.#needs.epoch ? this.#ring.since(from.offset) : undefined;
     const resumed = missed !== undefined && from !== undefined;
-    const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset);
+    const seat = this.#desk.sit(who, role, options.acks ?? false, resumed ? from.offset : this.#offset, options.hidden);
     if (resumed) for (const event of missed) seat.viewer.push(event);
     else seat.viewer.begin();
     const warning = this.#recorder?.warning;
@@ -250,18 +266,8 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       view: this.#view(seat, signal, leave),
       keyboard: role === "operator" ? this.#keyboardOf(seat) : undefined,
       acknowledge: (offset) => this.#desk.acknowledge(seat, offset),
-      ping: (id) => this.#answerPing(seat, id),
+      ping: (id) => answerPing(seat, id, this.#needs.clock, () => this.#pty?.latencyMs?.()),
     };
-  }
-
-  #answerPing({ viewer, ping }: Seat, id: number): void {
-    const nowMs = this.#needs.clock.monotonicMs();
-    if (ping.waits || nowMs - ping.answeredAtMs < pongGapMs) return;
-    ping.waits = true;
-    ping.answeredAtMs = nowMs;
-    viewer.push({ kind: "pong", id, targetMs: this.#pty?.latencyMs?.() });
-    // Measured as a key would be: its echo is not held back to be merged either.
-    viewer.hurry();
   }
 
   async kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult> {
@@ -269,33 +275,32 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     if (whom !== "everyone") return this.#kickOne(whom, cause);
     const first = this.#ended === undefined && !this.#sealing;
     if (first) this.#end(cause, true);
-    const told = first ? await this.#countTold(this.#told) : 0;
+    const told = first ? await countTold(this.#needs.clock, this.#told) : 0;
     await this.#closed.promise;
     return { outcome: first ? "ended" : "already-ended", watchersTold: told, ...this.#endedPart() };
+  }
+
+  async freeze(by: Principal, reason: string): Promise<Frozen> {
+    if (this.#ended !== undefined) throw new BartizanFault("not-found", "There is no such session.");
+    return this.gate.freeze(by, reason);
+  }
+
+  async unfreeze(by: Principal): Promise<void> {
+    this.gate.giveBack(by);
   }
 
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
     const seat = this.#desk.find(id);
     if (seat === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
-    const watchersTold = await this.#countTold([{ role: seat.attached.role, told: this.#desk.dismiss(seat, cause) }]);
+    const watchersTold = await countTold(this.#needs.clock, [
+      { role: seat.attached.role, told: this.#desk.dismiss(seat, cause) },
+    ]);
     return { outcome: "ended", watchersTold };
   }
 
   #endedPart(): Pick<KickResult, "ended"> {
     return this.#ended === undefined ? {} : { ended: this.#ended };
-  }
-
-  /** How many watchers took the last word, once everybody has, or the time is up. */
-  async #countTold(all: readonly Told[]): Promise<number> {
-    let watchers = 0;
-    const counted = async ({ role, told }: Told) => {
-      if ((await told) && role === "watcher") watchers += 1;
-    };
-    const limit = Promise.withResolvers<void>();
-    using _timer = this.#needs.clock.after(toldWithinMs, limit.resolve);
-    await Promise.race([Promise.all(all.map(counted)), limit.promise]);
-    return watchers;
   }
 
   async *#view(seat: Seat, signal: AbortSignal, leave: () => void): View {
@@ -318,6 +323,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       pty: () => (this.#desk.hasKeyboard(seat) ? this.#pty : undefined),
       interrupt: () => this.#desk.interrupt(seat),
       send: (pty, input) => {
+        if (!this.gate.passes()) return this.#input.drop(seat, input);
         this.#needs.tap?.input(input, this.#atMs());
         this.#activeAtMs = this.#needs.clock.wallMs();
         return this.#input.send(pty, seat, input);
@@ -386,11 +392,6 @@ export class HeldSession implements LiveSession, AsyncDisposable {
     this.#told = this.#desk.end(event, ahead);
     this.#stop.abort(new EndOrder(cause));
     this.#needs.onChange();
-  }
-
-  async #both(one: Promise<void>, other: Promise<void>): Promise<void> {
-    await one;
-    await other;
   }
 
   #atMs(): number {

@@ -12,7 +12,7 @@ export class InputLane {
   #underWayBytes = 0;
 
   /** Resolves when the target took it over. Rejects with `limit` when 1 MiB is not taken over yet. */
-  async send(pty: PtyChannel, { input: count, viewer }: Seat, input: Uint8Array): Promise<void> {
+  async send(pty: PtyChannel, seat: Seat, input: Uint8Array): Promise<void> {
     if (this.#underWayBytes + input.length > maxUnderWayBytes)
       throw new BartizanFault(
         "limit",
@@ -25,7 +25,16 @@ export class InputLane {
     } finally {
       this.#underWayBytes -= input.length;
     }
-    count.takenBytes += input.length;
+    this.#taken(seat, input.length);
+  }
+
+  /** Throws the input away; for who sent it, it is done with. */
+  async drop(seat: Seat, input: Uint8Array): Promise<void> {
+    this.#taken(seat, input.length);
+  }
+
+  #taken({ input: count, viewer }: Seat, bytes: number): void {
+    count.takenBytes += bytes;
     if (count.takenBytes - count.toldBytes < tellTakenBytes) return;
     count.toldBytes = count.takenBytes;
     viewer.push({ kind: "input-taken", bytes: count.takenBytes });

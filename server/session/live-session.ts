@@ -3,6 +3,7 @@ import type {
   Attached,
   AttachmentId,
   EndCause,
+  Frozen,
   Position,
   Principal,
   Role,
@@ -58,6 +59,8 @@ export interface AttachOptions {
   readonly acks?: boolean;
   /** The operator's own size; applied before the view begins. */
   readonly size?: TermSize | undefined;
+  /** True: a watcher of whom operators are not to be told. */
+  readonly hidden?: boolean;
 }
 
 export interface LiveSession {
@@ -69,4 +72,8 @@ export interface LiveSession {
    * `not-found` for an attachment that is not here.
    */
   kick(whom: AttachmentId | "everyone", by: Principal, reason: string): Promise<KickResult>;
+  /** Stops input. Resolves with who stopped it, and why: whoever did first. Rejects with `not-found` when it has ended. */
+  freeze(by: Principal, reason: string): Promise<Frozen>;
+  /** Gives it back; harmless when nothing was stopped. */
+  unfreeze(by: Principal): Promise<void>;
 }

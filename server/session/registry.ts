@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { OpenTap } from "../commands/command.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
-import type { CommandSeen, EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
+import type { ClosedReason, CommandSeen, EndCause, Principal, SessionId, SessionInfo, TermSize } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { orAborted } from "../flow/life.ts";
 import type { Log } from "../log.ts";
@@ -29,9 +29,12 @@ export interface RegistryNeeds {
   readonly openTap?: OpenTap;
   /** How many commands a session had, once that is known. */
   readonly onCommands?: (info: SessionInfo, commands: number) => void;
+  /** A session is over, for everybody. */
+  readonly onEnded?: (info: SessionInfo) => void;
   readonly graceMs: number;
   readonly maxSessions: number;
-  readonly maxSessionsPerPrincipal: number;
+  /** How many sessions this user may have, and this target, at once. */
+  readonly atOnce: (user: string, target: string) => { readonly ofUser: number; readonly onTarget: number };
 }
 
 export interface OpenRequest {
@@ -47,7 +50,10 @@ export class Registry implements AsyncDisposable {
   readonly #ended = new Map<SessionId, SessionInfo>();
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #listeners = new Set<(info: SessionInfo) => void>();
-  readonly #dialling = new Map<symbol, { readonly who: string; readonly stop: (reason: unknown) => void }>();
+  readonly #dialling = new Map<
+    symbol,
+    { readonly who: string; readonly target: string; readonly stop: (reason: unknown) => void }
+  >();
   #draining = false;
 
   constructor(needs: RegistryNeeds) {
@@ -67,7 +73,7 @@ export class Registry implements AsyncDisposable {
    * up. Throws what `Dial` throws, `limit`, or `draining`.
    */
   async open(request: OpenRequest, signal: AbortSignal): Promise<HeldSession> {
-    this.#refuseWhenFull(request.who);
+    this.#refuseWhenFull(request);
     const session = this.#create(request);
     const opened = Promise.withResolvers<HeldSession>();
     const patience = new AbortController();
@@ -76,7 +82,7 @@ export class Registry implements AsyncDisposable {
     const gone = () => stop(signal.reason);
     signal.addEventListener("abort", gone, { once: true });
     if (signal.aborted) gone();
-    this.#dialling.set(key, { who: request.who.name, stop });
+    this.#dialling.set(key, { who: request.who.name, target: request.target.name, stop });
     const dialled = () => {
       signal.removeEventListener("abort", gone);
       this.#dialling.delete(key);
@@ -125,6 +131,16 @@ export class Registry implements AsyncDisposable {
         this.#listeners.delete(listener);
       },
     };
+  }
+
+  /** The sessions themselves, for those who look after them. */
+  live(): Iterable<HeldSession> {
+    return this.#live.values();
+  }
+
+  /** Ends each live session that fits, for a reason of the bastion's own. */
+  closeAll(fits: (info: SessionInfo) => boolean, why: ClosedReason): void {
+    for (const session of [...this.#live.values()]) if (fits(session.info)) session.close(why);
   }
 
   /** Opens nothing more, tells everybody, waits until all sessions have ended or the signal aborts. */
@@ -221,6 +237,7 @@ export class Registry implements AsyncDisposable {
       { session: info.id, cause: info.ended?.cause, outputBytes: info.outputBytes },
       "session ended",
     );
+    this.#needs.onEnded?.(info);
     this.#changed(info);
   }
 
@@ -233,14 +250,24 @@ export class Registry implements AsyncDisposable {
     this.#tasks.add(tracked);
   }
 
-  #refuseWhenFull(who: Principal): void {
-    const { maxSessions, maxSessionsPerPrincipal } = this.#needs;
+  #refuseWhenFull({ who, target }: OpenRequest): void {
+    const { maxSessions, atOnce } = this.#needs;
     if (this.#draining)
       throw new BartizanFault("draining", "This node is stopping.", "Try again in a moment, or on another node.");
-    const own =
-      [...this.#live.values()].filter((each) => each.info.operator.name === who.name).length +
-      [...this.#dialling.values()].filter((each) => each.who === who.name).length;
-    if (this.#live.size + this.#dialling.size >= maxSessions || own >= maxSessionsPerPrincipal)
+    const all = [
+      ...Array.from(this.#live.values(), ({ info }) => ({ who: info.operator.name, target: info.target })),
+      ...this.#dialling.values(),
+    ];
+    const { ofUser, onTarget } = atOnce(who.name, target.name);
+    const own = all.filter((each) => each.who === who.name).length;
+    const there = all.filter((each) => each.target === target.name).length;
+    if (all.length >= maxSessions || own >= ofUser)
       throw new BartizanFault("limit", "Too many sessions are open.", "End one of them first.");
+    if (there >= onTarget)
+      throw new BartizanFault(
+        "limit",
+        `Too many sessions are open on ${target.name}.`,
+        "Try again when one has ended.",
+      );
   }
 }

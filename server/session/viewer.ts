@@ -26,7 +26,14 @@ type Output = SessionEvent & { kind: "output" };
 
 /** Somebody came or left, a notice, a credit: the newest of them matter most. */
 function isWord({ kind }: ViewItem): boolean {
-  return kind === "joined" || kind === "left" || kind === "notice" || kind === "input-taken" || kind === "command";
+  return (
+    kind === "joined" ||
+    kind === "left" ||
+    kind === "notice" ||
+    kind === "input-taken" ||
+    kind === "command" ||
+    kind === "freeze"
+  );
 }
 
 export interface ViewerOptions {

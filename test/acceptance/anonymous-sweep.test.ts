@@ -162,7 +162,7 @@ test("what is for anyone is a short list that is written down", () => {
     // Signing in, where an identity provider is configured.
     "/bartizan.v1.AccessService/BeginLogin",
     "/bartizan.v1.AccessService/PollLogin",
-    "/bartizan.v1.AccessService/GetSignIn",
+    "/bartizan.v1.AccessService/GetSignInWays",
   ];
   expect(forAnyone.filter((path) => !known.includes(path))).toEqual([]);
   expect(guarded.length).toBeGreaterThan(15);

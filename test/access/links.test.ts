@@ -13,6 +13,7 @@ import { until } from "../support/until.ts";
 import { operate } from "../support/viewing.ts";
 
 const alice: Caller = { name: "alice", roles: new Set(["operator"]) };
+const rolesOf = () => alice.roles;
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
@@ -62,40 +63,40 @@ describe("a page's token", () => {
 
   it("ends twelve hours after it was made, however much it is used", () => {
     const clock = createHeldClock();
-    const tokens = new PageTokens(clock);
+    const tokens = new PageTokens(clock, rolesOf);
     const { token } = tokens.issue(alice);
     for (let hour = 0; hour < 11; hour += 1) {
       clock.pass(hourMs);
-      expect(tokens.callerOf(token, over)).toMatchObject({ name: "alice" });
+      expect(tokens.credentialOf(token, over)).toMatchObject({ caller: { name: "alice" } });
     }
     clock.pass(hourMs);
-    expect(tokens.callerOf(token, over)).toBeUndefined();
+    expect(tokens.credentialOf(token, over)).toBeUndefined();
   });
 
   it("ends two hours after its last use, and an open stream is use", () => {
     const clock = createHeldClock();
-    const tokens = new PageTokens(clock);
+    const tokens = new PageTokens(clock, rolesOf);
     const [idle, used] = [tokens.issue(alice), tokens.issue(alice)];
     const stream = new AbortController();
-    expect(tokens.callerOf(used.token, stream.signal)).toBeDefined();
+    expect(tokens.credentialOf(used.token, stream.signal)).toBeDefined();
     clock.pass(3 * hourMs);
-    expect(tokens.callerOf(idle.token, over)).toBeUndefined();
+    expect(tokens.credentialOf(idle.token, over)).toBeUndefined();
     stream.abort();
     clock.pass(2 * hourMs - 1);
-    expect(tokens.callerOf(used.token, over)).toBeDefined();
+    expect(tokens.credentialOf(used.token, over)).toBeDefined();
     clock.pass(2 * hourMs);
-    expect(tokens.callerOf(used.token, over)).toBeUndefined();
+    expect(tokens.credentialOf(used.token, over)).toBeUndefined();
   });
 
   it("is the longest unused to go when very many are out", () => {
-    const tokens = new PageTokens(createHeldClock());
+    const tokens = new PageTokens(createHeldClock(), rolesOf);
     const first = tokens.issue(alice).token;
     const second = tokens.issue(alice).token;
     for (let count = 2; count < 1000; count += 1) tokens.issue(alice);
-    expect(tokens.callerOf(first, over)).toBeDefined();
+    expect(tokens.credentialOf(first, over)).toBeDefined();
     tokens.issue(alice);
-    expect(tokens.callerOf(first, over)).toBeDefined();
-    expect(tokens.callerOf(second, over)).toBeUndefined();
+    expect(tokens.credentialOf(first, over)).toBeDefined();
+    expect(tokens.credentialOf(second, over)).toBeUndefined();
   });
 });
 

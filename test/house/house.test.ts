@@ -12,6 +12,15 @@ const inServer = sources.filter(({ path }) => path.startsWith("server/"));
 const rooms: Readonly<Record<string, { values: readonly string[]; types?: readonly string[] }>> = {
   "server/main.ts": { values: ["server/", "proto/gen/"] },
   "server/bastion.ts": { values: ["server/", "proto/gen/"] },
+  "server/policy-command.ts": {
+    values: ["server/config.ts", "server/config-access.ts", "server/access/", "ground"],
+  },
+  "server/limits.ts": { values: [], types: ["server/config.ts"] },
+  "server/reload.ts": { values: ["server/"] },
+  "server/principal-list.ts": { values: ["server/access/"], types: ["server/config.ts"] },
+  "server/verify-command.ts": {
+    values: ["server/audit/", "server/recording/", "server/config.ts", "ground"],
+  },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {
@@ -19,6 +28,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
       "server/rpc/",
       "server/session/",
       "server/access/",
+      "server/audit/",
       "server/recording/",
       "server/commands/",
       "proto/gen/",
@@ -31,7 +41,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     types: ["server/target/", "server/access/", "server/recording/", "server/commands/"],
   },
   "server/recording/": {
-    values: ["server/recording/", "server/store/", "ground"],
+    values: ["server/recording/", "server/audit/", "server/store/", "ground"],
     types: ["server/session/", "server/target/"],
   },
   "server/commands/": {
@@ -41,13 +51,21 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     values: ["server/group/", "server/session/", "server/rpc/wire.ts", "proto/gen/", "ground"],
     types: ["server/config.ts"],
   },
+  "server/audit/": { values: ["server/audit/", "server/store/", "ground"] },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
-  "server/access/": { values: ["server/access/", "proto/gen/", "ground"] },
+  "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },
   "server/config.ts": {
-    values: ["server/access/policy.ts", "server/config-files.ts", "ground"],
+    values: [
+      "server/config-access.ts",
+      "server/access/policy.ts",
+      "server/access/identity-settings.ts",
+      "server/config-files.ts",
+      "ground",
+    ],
     types: ["server/target/"],
   },
+  "server/config-access.ts": { values: ["server/access/built-in-rules.ts", "server/access/policy.ts", "ground"] },
   "server/dump-guard.ts": { values: [] },
   "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },

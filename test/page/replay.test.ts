@@ -56,7 +56,7 @@ describe("a session that ended", () => {
     await page.getByRole("button", { name: "Play again from the start" }).click();
     await stage(page, "ended").waitFor();
     expect(await screenOf(page)).toEqual(screen);
-    const viewed = auditOf(dataOf(rig.bastion)).filter(({ kind }) => kind === "recording-viewed");
+    const viewed = auditOf(dataOf(rig.bastion)).filter(({ event }) => event === "recording-viewed");
     expect(viewed[0]).toMatchObject({ who: "aud", fromMs: 0 });
   });
 
@@ -275,7 +275,7 @@ describe("what was recorded", () => {
     await boss.keyboard.press("Enter");
     await boss.getByText("Nothing is recorded yet").waitFor();
     expect(auditOf(dataOf(rig.bastion)).at(-1)).toMatchObject({
-      ...{ kind: "recording-deleted", who: "boss", recording: id, reason: "a test <b>of it</b>" },
+      ...{ event: "recording-deleted", who: "boss", recording: id, reason: "a test <b>of it</b>" },
     });
     await goTo(boss, `/replay/${id}`);
     await boss.getByRole("heading", { name: "There is no such recording" }).waitFor();

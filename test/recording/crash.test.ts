@@ -149,7 +149,7 @@ describe("a server that is killed", () => {
     const states = new Set(listed().map(({ state }) => state));
     // Their files were removed by the test, and later starts saw that.
     expect([...states].every((state) => state === "missing" || state === "incomplete")).toBe(true);
-    expect(auditOf(data).filter(({ kind }) => kind === "recording-reconciled").length).toBeGreaterThan(100);
+    expect(auditOf(data).filter(({ event }) => event === "recording-reconciled").length).toBeGreaterThan(100);
   });
 
   test("frees its data folder; while it runs a second one refuses, and says why", async () => {
@@ -238,7 +238,7 @@ describe("the next start", () => {
     using kept = await recordedOnce();
     renameSync(kept.path, `${kept.path}.away`);
     await restarted(kept.own, (catalogue) => catalogue.list({}, 10)[0]?.state === "missing");
-    expect(auditOf(kept.own).at(-1)?.kind).toBe("recording-missing");
+    expect(auditOf(kept.own).at(-1)?.event).toBe("recording-missing");
     renameSync(`${kept.path}.away`, kept.path);
     await restarted(kept.own, (catalogue) => catalogue.list({}, 10)[0]?.state === "sealed");
   });

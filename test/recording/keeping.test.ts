@@ -221,7 +221,7 @@ describe("the keeper", () => {
   const keeper = (retention: Retention): Keeper => {
     const forgetCommands = async (sessionId: string) => void forgotten.push(sessionId);
     const erase = createErase({ folder, catalogue, forgetCommands });
-    const audit = { note: (event: AuditEvent) => void noted.push(event) };
+    const audit = { write: (event: AuditEvent) => void noted.push(event) };
     return openKeeper({ folder, catalogue, clock, log, retention, erase, audit });
   };
   const left = () => catalogue.list({}, 100).map(({ sessionId }) => sessionId);
@@ -290,7 +290,7 @@ describe("the keeper", () => {
     await using kept = keeper({ days: 8.5, bytes: 4_000_000 });
     await kept.run();
     expect(left().sort()).toEqual(["test-6"]);
-    expect(noted.map(({ kind }) => kind)).toEqual(Array.from({ length: 5 }, () => "recording-expired"));
+    expect(noted.map(({ event }) => event)).toEqual(Array.from({ length: 5 }, () => "recording-expired"));
     expect(forgotten.sort()).toEqual(["test-1", "test-2", "test-3", "test-4", "test-5"]);
     expect(noted.find((event) => "recording" in event && event.recording === old.id)).toMatchObject({
       ...{ session: old.sessionId, seal: old.seal, reason: "older than 8.5 days" },

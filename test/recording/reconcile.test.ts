@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { openAudit } from "../../server/audit.ts";
+import { openAudit } from "../../server/audit/open-audit.ts";
 import type { SessionId, SessionInfo } from "../../server/events.ts";
 import { systemClock } from "../../server/flow/clock.ts";
 import { createLog } from "../../server/log.ts";
@@ -11,6 +11,7 @@ import { LineBuffer } from "../../server/recording/line-buffer.ts";
 import { openRecordings } from "../../server/recording/open-recordings.ts";
 import { reconcile } from "../../server/recording/reconcile.ts";
 import type { RecordedSession } from "../../server/recording/recording.ts";
+import { openSealKey } from "../../server/recording/seal-key.ts";
 import { castFiles } from "../support/recordings-of.ts";
 
 let data: string;
@@ -42,13 +43,14 @@ it("a file that a session is just beginning is left alone by what puts old ones 
       await realDisk.syncFolder(path);
     },
   };
-  await using audit = openAudit(join(data, "audit.jsonl"), systemClock);
+  const [key, clock] = [openSealKey(data), systemClock];
+  await using audit = openAudit({ path: join(data, "audit.jsonl"), clock, log, node: "test", signer: key });
   const folder = join(data, "recordings");
   await using recordings = await openRecordings({
-    ...{ data, folder, bestEffort: {}, reserveBytes: 0, clock: systemClock, log, audit, disk, onClosed() {} },
+    ...{ data, key, folder, bestEffort: {}, reserveBytes: 0, clock, log, audit, disk, onClosed() {} },
   });
   await recordings.reconciled;
-  const { recorders, catalogue, key } = recordings;
+  const { recorders, catalogue } = recordings;
   const creating = recorders.create(info, {}, session);
   await arrived.promise;
   const [path = ""] = castFiles(data);

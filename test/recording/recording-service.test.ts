@@ -202,9 +202,9 @@ describe.each(carriers)("recordings over %s", (over) => {
     await drained(recordings.exportRecording({ id, format: ExportFormat.ASCIICAST_V2 }));
     await drained(recordings.verifyRecordings({ id }));
     await recordings.deleteRecording({ id, reason: "the customer asked" });
-    const noted = auditOf(dataOf(bastion)).map(({ kind, who, recording, fromMs, format, verdict, reason }) => {
+    const noted = auditOf(dataOf(bastion)).map(({ event, who, recording, fromMs, format, verdict, reason }) => {
       expect({ who, recording }).toEqual({ who: "root", recording: id });
-      return [kind, fromMs ?? format ?? verdict ?? reason];
+      return [event, fromMs ?? format ?? verdict ?? reason];
     });
     expect(noted).toEqual([
       ["recording-viewed", 20],

@@ -30,7 +30,7 @@ describe("a recorded session", () => {
     expect(cast.events.at(-1)).toMatchObject({ code: "x", text: "3" });
     expect(cast.comments("end")).toMatchObject([{ offset: 9, cause: { kind: "exited", code: 3 } }]);
     expect(cast.final).toEqual({ kind: "exited", code: 3 });
-    const kinds = auditOf(dataOf(bastion)).map(({ kind, seal }) => [kind, seal]);
+    const kinds = auditOf(dataOf(bastion)).map(({ event, seal }) => [event, seal]);
     expect(kinds).toEqual([
       ["recording-opened", undefined],
       ["recording-sealed", cast.finalHash],

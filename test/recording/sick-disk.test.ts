@@ -79,7 +79,7 @@ describe("no recorder, no shell:", () => {
       "This session cannot be recorded: the disk of the recordings is nearly full.",
     );
     expect(dialled()).toBe(0);
-    expect(auditOf(data).at(-1)).toMatchObject({ kind: "reserve-hit", freeBytes: 1024 });
+    expect(auditOf(data).at(-1)).toMatchObject({ event: "reserve-hit", freeBytes: 1024 });
   });
 
   test("a dial that fails leaves no recording behind", async () => {
@@ -123,11 +123,11 @@ describe("a strict session whose disk fails", () => {
       expect(cause.kind === "closed" && cause.detail).toContain("the disk is full");
       expect(viewer.text()).not.toContain("after");
     }
-    await until(() => auditOf(data).some(({ kind }) => kind === "recording-sealed"), "the seal");
+    await until(() => auditOf(data).some(({ event }) => event === "recording-sealed"), "the seal");
     const cast = onlyCast(data);
     expect(cast.output).toEqual(Buffer.concat([Buffer.from("before 漢"), Buffer.from("漢").subarray(0, 2)]));
     expect(cast.final).toMatchObject(unrecorded);
-    expect(auditOf(data).map(({ kind }) => kind)).toEqual(["recording-opened", "recording-failed", "recording-sealed"]);
+    expect(auditOf(data).map((e) => e.event)).toEqual(["recording-opened", "recording-failed", "recording-sealed"]);
   });
 
   test("at its seal is told to have ended unrecorded", async () => {
@@ -140,7 +140,7 @@ describe("a strict session whose disk fails", () => {
     disk.refuse("EIO", "write", "datasync");
     memory.pty().exit({ kind: "exited", code: 0 });
     expect((await shell.ended()).cause).toMatchObject(unrecorded);
-    expect(auditOf(data).at(-1)).toMatchObject({ kind: "recording-failed" });
+    expect(auditOf(data).at(-1)).toMatchObject({ event: "recording-failed" });
   });
 
   test("ends alone where the list of recordings has no room either", async () => {
@@ -171,7 +171,7 @@ describe("a strict session whose disk fails", () => {
     disk.free(1000);
     await until(() => shell.events.some((e) => e.kind === "notice" && e.text.includes("in 30 seconds")), "the notice");
     expect((await shell.ended()).cause).toMatchObject(unrecorded);
-    await until(() => auditOf(data).some(({ kind }) => kind === "recording-sealed"), "the seal");
+    await until(() => auditOf(data).some(({ event }) => event === "recording-sealed"), "the seal");
     expect(onlyCast(data).comments("notice")).toMatchObject([{ about: "recording" }]);
   });
 });
@@ -284,7 +284,7 @@ describe("best effort", () => {
     expect(cast.comments("gap")).toMatchObject([{ from: 7, to: 15, reason: "the disk is full" }]);
     const redrawn = cast.events.find(({ code, text }) => code === "o" && text.includes("missing"));
     expect(redrawn?.text.startsWith("\x1bc")).toBe(true);
-    const kinds = auditOf(data).map(({ kind }) => kind);
+    const kinds = auditOf(data).map(({ event }) => event);
     expect(kinds).toEqual(["recording-opened", "recording-degraded", "recording-recovered", "recording-sealed"]);
   });
 
@@ -370,7 +370,7 @@ describe.skipIf(process.getuid?.() !== 0)("a disk that is really full", () => {
       const { cause } = await shell.ended();
       if (when === "at the seal") expect(cause).toEqual({ kind: "exited", code: 7 });
       else expect(cause).toMatchObject(unrecorded);
-      await until(() => auditOf(dataOf(bastion)).some(({ kind }) => kind === "recording-sealed"), "the seal");
+      await until(() => auditOf(dataOf(bastion)).some(({ event }) => event === "recording-sealed"), "the seal");
       const [name = ""] = readdirSync(tmpfs.folder).filter((each) => each.endsWith(".cast"));
       const cast = readCast(join(tmpfs.folder, name), publicKeyOf(dataOf(bastion)));
       expect(cast.final).toMatchObject(when === "at the seal" ? { kind: "exited" } : unrecorded);

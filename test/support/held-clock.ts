@@ -68,3 +68,23 @@ export async function passUntilSettled(clock: HeldClock, promise: PromiseLike<un
   await promise;
   return passedMs;
 }
+
+/** The system's clock, except that `pass` lets both clocks leap, and that what looks every `everyMs` then looks once. */
+export function createLeapingClock(everyMs: number): HeldClock {
+  let leaptMs = 0;
+  const lookers = new Set<() => void>();
+  return {
+    ...systemClock,
+    wallMs: () => systemClock.wallMs() + leaptMs,
+    monotonicMs: () => systemClock.monotonicMs() + leaptMs,
+    every(ms, call) {
+      if (ms !== everyMs) return systemClock.every(ms, call);
+      lookers.add(call);
+      return { [Symbol.dispose]: () => void lookers.delete(call) };
+    },
+    pass(ms) {
+      leaptMs += ms;
+      for (const look of [...lookers]) look();
+    },
+  };
+}

@@ -12,11 +12,16 @@ export interface PageTransport extends Transport, Disposable {
   readonly open: number;
 }
 
-/** Disposing closes what is open. */
-export function createPageTransport(baseUrl: string, token: string | undefined, origin = baseUrl): PageTransport {
+/** Disposing closes what is open. `more`: what else a browser says when it opens a WebSocket, such as its cookies. */
+export function createPageTransport(
+  baseUrl: string,
+  token: string | undefined,
+  origin = baseUrl,
+  more: () => Record<string, string> = () => ({}),
+): PageTransport {
   const sockets = new Set<WebSocket>();
   const connect = (url: string, protocols: string) => {
-    const socket = new (WebSocket as unknown as NodeWebSocket)(url, { protocols, headers: { origin } });
+    const socket = new (WebSocket as unknown as NodeWebSocket)(url, { protocols, headers: { origin, ...more() } });
     sockets.add(socket);
     socket.addEventListener("close", () => sockets.delete(socket));
     return socket;

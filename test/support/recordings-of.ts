@@ -27,7 +27,13 @@ export function publicKeyOf(data: string): string {
   return readFileSync(join(data, "recording-key.pub"), "utf8");
 }
 
+/** What the audit log says of recordings and their disk. */
 export function auditOf(data: string): Record<string, unknown>[] {
+  return wholeAuditOf(data).filter(({ event }) => /^(recording-|reserve-)/.test(String(event)));
+}
+
+/** Every line of the audit log. */
+export function wholeAuditOf(data: string): Record<string, unknown>[] {
   return readFileSync(join(data, "audit.jsonl"), "utf8")
     .trimEnd()
     .split("\n")

@@ -31,6 +31,8 @@ export interface TestBastion extends AsyncDisposable, Omit<Bastion, typeof Symbo
   /** Clients with the local token, or the token given, on a connection of their own, closed with the bastion. */
   clients(token?: string): Clients;
   readonly folder: string;
+  /** What it was started with, for `reload`. */
+  readonly config: Config;
 }
 
 /** Disposing fails when a session is live that no test ended, a connection is left, or a timer is never given back. */
@@ -59,14 +61,16 @@ export async function openTestBastion(options: TestBastionOptions = {}): Promise
     targets: () => targets,
   });
   const transports: Disposable[] = [];
+  // On loopback the same port answers in clear text, where no certificate has to be known.
+  const clear = config.listen.host === "127.0.0.1" ? bastion.url.replace("https:", "http:") : bastion.url;
   return {
     ...bastion,
-    folder,
+    ...{ folder, config },
     clients(token = bastion.token) {
       const transport =
         over === "WebSocket"
-          ? createPageTransport(bastion.url, token)
-          : createNodeTransport({ baseUrl: bastion.url, interceptors: [bearer(token)] });
+          ? createPageTransport(clear, token)
+          : createNodeTransport({ baseUrl: clear, interceptors: [bearer(token)] });
       transports.push(transport);
       return createClients(transport);
     },

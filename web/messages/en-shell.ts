@@ -49,6 +49,9 @@ export const shellEn = {
     kickedNoName: "This session was ended by an admin.",
     reason: (reason: string) => `Reason: ${reason}`,
     operator: "You ended this shell.",
+    "access-ended": "Your access was ended, and the shell with it.",
+    idle: "The shell was ended because nobody typed for too long.",
+    "too-long": "The shell was ended: it had lasted as long as a session may.",
     "grace-expired": "The shell was ended because nobody came back to it in time.",
     draining: "The server was stopped, and the shell with it.",
     "taken-over": "This shell is open in another window now, and goes on there.",
@@ -64,6 +67,8 @@ export const shellEn = {
     draining: "The server says",
     info: "The server says",
     recording: "Recording",
+    monitored: "Please note",
+    limit: "This shell will end",
     dismiss: "Dismiss",
   },
   close: {

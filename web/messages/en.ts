@@ -1,5 +1,8 @@
-/** Every word the page says, in English, with en-shell.ts and en-replay.ts. Other languages have the same shape. */
+/** Every word the page says, in English, with the files beside it. Other languages have the same shape. */
 
+import { auditEn } from "./en-audit.ts";
+import { identityEn } from "./en-identity.ts";
+import { locksEn } from "./en-locks.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
@@ -9,6 +12,9 @@ export const en = {
   language: "English",
   shell: shellEn,
   past: replayEn,
+  identity: identityEn,
+  audit: auditEn,
+  locks: locksEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",
@@ -17,6 +23,7 @@ export const en = {
     wall: "Wall",
     recordings: "Recordings",
     commands: "Commands",
+    audit: "Audit",
     shells: "Shells",
     menu: "Menu",
   },
@@ -209,6 +216,9 @@ export const en = {
     lost: (reason: string) => `connection to the target lost: ${reason}`,
     kicked: (by: string, reason: string) => `kicked by ${by}: ${reason}`,
     operator: "closed by its operator",
+    "access-ended": "its operator's access was ended",
+    idle: "nobody typed for too long",
+    "too-long": "it had lasted as long as a session may",
     "grace-expired": "its operator did not come back in time",
     draining: "the server was stopped",
     "taken-over": "taken up in another window; it lives on there",

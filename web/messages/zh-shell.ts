@@ -46,6 +46,9 @@ export const shellZh: Messages["shell"] = {
     kickedNoName: "管理员结束了此会话。",
     reason: (reason) => `原因：${reason}`,
     operator: "您结束了此终端。",
+    "access-ended": "你的访问权限已被终止，终端也随之结束。",
+    idle: "长时间无人输入，终端已结束。",
+    "too-long": "已达到会话允许的最长时间，终端已结束。",
     "grace-expired": "无人及时返回，终端已结束。",
     draining: "服务器已停止，终端随之结束。",
     "taken-over": "此终端已在另一个窗口中打开，并在那里继续。",
@@ -61,6 +64,8 @@ export const shellZh: Messages["shell"] = {
     draining: "服务器的消息",
     info: "服务器的消息",
     recording: "录制",
+    monitored: "请注意",
+    limit: "此终端即将结束",
     dismiss: "关闭消息",
   },
   close: {

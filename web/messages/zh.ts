@@ -1,6 +1,9 @@
-/** Every word the page says, in Chinese (simplified), with zh-shell.ts and zh-replay.ts. */
+/** Every word the page says, in Chinese (simplified), with the files beside it. */
 
 import type { Messages } from "./en.ts";
+import { auditZh } from "./zh-audit.ts";
+import { identityZh } from "./zh-identity.ts";
+import { locksZh } from "./zh-locks.ts";
 import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
 
@@ -8,6 +11,9 @@ export const zh: Messages = {
   language: "中文",
   shell: shellZh,
   past: replayZh,
+  identity: identityZh,
+  audit: auditZh,
+  locks: locksZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",
@@ -16,6 +22,7 @@ export const zh: Messages = {
     wall: "监视墙",
     recordings: "录像",
     commands: "命令",
+    audit: "审计",
     shells: "终端",
     menu: "菜单",
   },
@@ -201,6 +208,9 @@ export const zh: Messages = {
     lost: (reason) => `与目标的连接丢失：${reason}`,
     kicked: (by, reason) => `被 ${by} 踢出：${reason}`,
     operator: "由操作员关闭",
+    "access-ended": "操作员的访问权限已被终止",
+    idle: "长时间无人输入",
+    "too-long": "已达到会话允许的最长时间",
     "grace-expired": "操作员未能及时返回",
     draining: "服务器已停止",
     "taken-over": "已在另一个窗口中继续",

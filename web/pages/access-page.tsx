@@ -8,6 +8,7 @@ import { Icon } from "../parts/icons.tsx";
 import { useWords } from "../parts/language.tsx";
 import { LinkCommand } from "../parts/link-command.tsx";
 import { LinkField } from "../parts/link-field.tsx";
+import { ProviderButton } from "../parts/provider-button.tsx";
 
 const askAgainMs = 3000;
 
@@ -59,13 +60,24 @@ function Said({ access, state }: { access: Access; state: AccessState }) {
       </Group>
     );
   }
-  const why = { "no-link": words.access.noLink, "link-used": words.access.used, over: words.access.over }[state.why];
+  const { signIn } = words.identity;
+  const { provider } = access;
+  const why = {
+    ...{ "no-link": words.access.noLink, "link-used": words.access.used, over: words.access.over },
+    ...{ refused: signIn.refused, "provider-down": signIn["provider-down"], "too-often": signIn["too-often"] },
+  }[state.why];
   return (
     <Stack gap="sm">
       <Title order={1} size="h3">
-        {words.access.title}
+        {provider === "" ? words.access.title : signIn.title}
       </Title>
-      <Text role="status">{why}</Text>
+      {(provider === "" || state.why !== "no-link") && <Text role="status">{why}</Text>}
+      {provider !== "" && (
+        <>
+          <ProviderButton provider={provider} />
+          <Text mt="md">{signIn.orLink}</Text>
+        </>
+      )}
       <Text>{words.access.run}</Text>
       <LinkCommand />
       <LinkField access={access} />

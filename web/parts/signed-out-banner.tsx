@@ -5,10 +5,13 @@ import type { Access } from "../access.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 import { LinkField } from "./link-field.tsx";
+import { usePage } from "./page-context.tsx";
+import { ProviderButton } from "./provider-button.tsx";
 
 /** Takes no focus: somebody may be typing into a shell that is still connected. */
 export function SignedOutBanner({ access }: { access: Access }) {
-  const words = useWords().access;
+  const { access: words, identity } = useWords();
+  const byProvider = usePage().who.way === "provider" && access.provider !== "";
   return (
     <Alert
       color="orange"
@@ -20,14 +23,23 @@ export function SignedOutBanner({ access }: { access: Access }) {
       role="alert"
       data-testid="signed-out"
     >
-      <Group gap="md" align="flex-start">
-        <Text size="sm" flex="1 1 320px">
-          {words.ended} <Code style={{ whiteSpace: "nowrap" }}>npx bartizan link</Code>
-        </Text>
-        <div style={{ flex: "1 1 320px" }}>
-          <LinkField access={access} />
-        </div>
-      </Group>
+      {byProvider ? (
+        <Group gap="md">
+          <Text size="sm" flex="1 1 320px">
+            {identity.signIn.ended}
+          </Text>
+          <ProviderButton provider={access.provider} again />
+        </Group>
+      ) : (
+        <Group gap="md" align="flex-start">
+          <Text size="sm" flex="1 1 320px">
+            {words.ended} <Code style={{ whiteSpace: "nowrap" }}>npx bartizan link</Code>
+          </Text>
+          <div style={{ flex: "1 1 320px" }}>
+            <LinkField access={access} />
+          </div>
+        </Group>
+      )}
     </Alert>
   );
 }

@@ -2,6 +2,7 @@
 
 import { Avatar, type MantineColorScheme, Menu, Text, UnstyledButton, useMantineColorScheme } from "@mantine/core";
 import { lazy, Suspense, useState, useSyncExternalStore } from "react";
+import { Link } from "wouter";
 import { en } from "../messages/en.ts";
 import { zh } from "../messages/zh.ts";
 import { Icon } from "./icons.tsx";
@@ -67,8 +68,14 @@ export function UserMenu() {
           <Menu.Item leftSection={<Icon name="settings" />} onClick={() => setSettingsOpened(true)}>
             {words.user.terminal}
           </Menu.Item>
-          <Menu.Item leftSection={<Icon name="kick" />} onClick={() => api.access.leave()}>
-            {words.user.leave}
+          <Menu.Item leftSection={<Icon name="hands-off" />} component={Link} href="/locks">
+            {words.locks.menu}
+          </Menu.Item>
+          <Menu.Item leftSection={<Icon name="seal" />} component={Link} href="/tokens">
+            {words.identity.tokens.menu}
+          </Menu.Item>
+          <Menu.Item leftSection={<Icon name="kick" />} onClick={() => void api.access.leave()}>
+            {who.way === "provider" ? words.identity.signIn.signOut : words.user.leave}
           </Menu.Item>
           <Menu.Divider />
           <Menu.Label>{words.user.server(who.node, who.serverVersion)}</Menu.Label>

@@ -4,17 +4,19 @@
 
 // The contract of who calls, and what answers.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Lock } from "./lock_pb.ts";
+import { file_bartizan_v1_lock } from "./lock_pb.ts";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bartizan/v1/access.proto.
  */
 export const file_bartizan_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3QipAEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkSFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDAoEbm9kZRgEIAEoCRIVCg1uYXRpdmVfY3J5cHRvGAUgASgIEhAKCHNlc3Npb25zGAYgASgNEiYKBWdyb3VwGAcgASgLMhcuYmFydGl6YW4udjEuR3JvdXBTdGF0ZSJWCgpHcm91cFN0YXRlEgsKA2J1cxgBIAEoCRIKCgJ1cBgCIAEoCBIOCgZyZWFzb24YAyABKAkSEAoId2FybmluZ3MYBCADKAkSDQoFbm9kZXMYBSADKAkiEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkQKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCTLwAQoNQWNjZXNzU2VydmljZRJBCgZXaG9BbUkSGi5iYXJ0aXphbi52MS5XaG9BbUlSZXF1ZXN0GhsuYmFydGl6YW4udjEuV2hvQW1JUmVzcG9uc2USTQoKQ3JlYXRlTGluaxIeLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXF1ZXN0Gh8uYmFydGl6YW4udjEuQ3JlYXRlTGlua1Jlc3BvbnNlEk0KClJlZGVlbUNvZGUSHi5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVxdWVzdBofLmJhcnRpemFuLnYxLlJlZGVlbUNvZGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhiYXJ0aXphbi92MS9hY2Nlc3MucHJvdG8SC2JhcnRpemFuLnYxIg8KDVdob0FtSVJlcXVlc3Qi4AEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDQoFcm9sZXMYAiADKAkSFgoOc2VydmVyX3ZlcnNpb24YAyABKAkSDAoEbm9kZRgEIAEoCRIVCg1uYXRpdmVfY3J5cHRvGAUgASgIEhAKCHNlc3Npb25zGAYgASgNEiYKBWdyb3VwGAcgASgLMhcuYmFydGl6YW4udjEuR3JvdXBTdGF0ZRILCgNtYXkYCCADKAkSIAoFbG9ja3MYCSADKAsyES5iYXJ0aXphbi52MS5Mb2NrEgsKA3dheRgKIAEoCSJWCgpHcm91cFN0YXRlEgsKA2J1cxgBIAEoCRIKCgJ1cBgCIAEoCBIOCgZyZWFzb24YAyABKAkSEAoId2FybmluZ3MYBCADKAkSDQoFbm9kZXMYBSADKAkiEwoRQ3JlYXRlTGlua1JlcXVlc3QiUQoSQ3JlYXRlTGlua1Jlc3BvbnNlEgsKA3VybBgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIhChFSZWRlZW1Db2RlUmVxdWVzdBIMCgRjb2RlGAEgASgJInAKElJlZGVlbUNvZGVSZXNwb25zZRINCgV0b2tlbhgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBXJvbGVzGAMgAygJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpIBCgpUb2tlblNjb3BlEg8KB2FjdGlvbnMYASADKAkSDwoHdGFyZ2V0cxgCIAMoCRIzCgZsYWJlbHMYAyADKAsyIy5iYXJ0aXphbi52MS5Ub2tlblNjb3BlLkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipAIKCEFwaVRva2VuEgoKAmlkGAEgASgJEg0KBW93bmVyGAIgASgJEg0KBWxhYmVsGAMgASgJEg0KBXJvbGVzGAQgAygJEiYKBXNjb3BlGAUgASgLMhcuYmFydGl6YW4udjEuVG9rZW5TY29wZRIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3VzZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmxhc3RfdXNlZF9mcm9tGAkgASgJEg0KBWxvZ2luGAogASgIIoQBChJDcmVhdGVUb2tlblJlcXVlc3QSDQoFbGFiZWwYASABKAkSDQoFcm9sZXMYAiADKAkSJgoFc2NvcGUYAyABKAsyFy5iYXJ0aXphbi52MS5Ub2tlblNjb3BlEigKBWxhc3RzGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkkKE0NyZWF0ZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSIwoEbWFkZRgCIAEoCzIVLmJhcnRpemFuLnYxLkFwaVRva2VuIiAKEUxpc3RUb2tlbnNSZXF1ZXN0EgsKA2FsbBgBIAEoCCI7ChJMaXN0VG9rZW5zUmVzcG9uc2USJQoGdG9rZW5zGAEgAygLMhUuYmFydGl6YW4udjEuQXBpVG9rZW4iIAoSUmV2b2tlVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJIhUKE1Jldm9rZVRva2VuUmVzcG9uc2UiFgoUR2V0U2lnbkluV2F5c1JlcXVlc3QiOAoVR2V0U2lnbkluV2F5c1Jlc3BvbnNlEhAKCHByb3ZpZGVyGAEgASgJEg0KBWxvZ2luGAIgASgIIiEKEUJlZ2luTG9naW5SZXF1ZXN0EgwKBGhvc3QYASABKAkilQEKEkJlZ2luTG9naW5SZXNwb25zZRIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgJEgsKA3VybBgDIAEoCRIoCgVldmVyeRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIeChBQb2xsTG9naW5SZXF1ZXN0EgoKAmlkGAEgASgJIrIBChFQb2xsTG9naW5SZXNwb25zZRImCgVzdGF0ZRgBIAEoDjIXLmJhcnRpemFuLnYxLkxvZ2luU3RhdGUSKAoFZXZlcnkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDQoFdG9rZW4YAyABKAkSDAoEbmFtZRgEIAEoCRIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfCg9HZXRMb2dpblJlcXVlc3QSDAoEY29kZRgBIAEoCSKXAQoQR2V0TG9naW5SZXNwb25zZRIMCgRjb2RlGAEgASgJEgwKBGhvc3QYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRIsCghhc2tlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoFbGFzdHMYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iMQoSQW5zd2VyTG9naW5SZXF1ZXN0EgwKBGNvZGUYASABKAkSDQoFYWxsb3cYAiABKAgiFQoTQW5zd2VyTG9naW5SZXNwb25zZSIPCg1Mb2dvdXRSZXF1ZXN0Ih8KDkxvZ291dFJlc3BvbnNlEg0KBWVuZGVkGAEgASgIIkQKBUZhdWx0EgwKBHdvcmQYASABKAkSDAoEaGludBgCIAEoCRIOCgZsb2dfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCSpzCgpMb2dpblN0YXRlEhsKF0xPR0lOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTTE9HSU5fU1RBVEVfUEVORElORxABEhcKE0xPR0lOX1NUQVRFX0FMTE9XRUQQAhIWChJMT0dJTl9TVEFURV9ERU5JRUQQAzK0BwoNQWNjZXNzU2VydmljZRJBCgZXaG9BbUkSGi5iYXJ0aXphbi52MS5XaG9BbUlSZXF1ZXN0GhsuYmFydGl6YW4udjEuV2hvQW1JUmVzcG9uc2USTQoKQ3JlYXRlTGluaxIeLmJhcnRpemFuLnYxLkNyZWF0ZUxpbmtSZXF1ZXN0Gh8uYmFydGl6YW4udjEuQ3JlYXRlTGlua1Jlc3BvbnNlEk0KClJlZGVlbUNvZGUSHi5iYXJ0aXphbi52MS5SZWRlZW1Db2RlUmVxdWVzdBofLmJhcnRpemFuLnYxLlJlZGVlbUNvZGVSZXNwb25zZRJQCgtDcmVhdGVUb2tlbhIfLmJhcnRpemFuLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBogLmJhcnRpemFuLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2USTQoKTGlzdFRva2VucxIeLmJhcnRpemFuLnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh8uYmFydGl6YW4udjEuTGlzdFRva2Vuc1Jlc3BvbnNlElAKC1Jldm9rZVRva2VuEh8uYmFydGl6YW4udjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiAuYmFydGl6YW4udjEuUmV2b2tlVG9rZW5SZXNwb25zZRJWCg1HZXRTaWduSW5XYXlzEiEuYmFydGl6YW4udjEuR2V0U2lnbkluV2F5c1JlcXVlc3QaIi5iYXJ0aXphbi52MS5HZXRTaWduSW5XYXlzUmVzcG9uc2USTQoKQmVnaW5Mb2dpbhIeLmJhcnRpemFuLnYxLkJlZ2luTG9naW5SZXF1ZXN0Gh8uYmFydGl6YW4udjEuQmVnaW5Mb2dpblJlc3BvbnNlEkoKCVBvbGxMb2dpbhIdLmJhcnRpemFuLnYxLlBvbGxMb2dpblJlcXVlc3QaHi5iYXJ0aXphbi52MS5Qb2xsTG9naW5SZXNwb25zZRJHCghHZXRMb2dpbhIcLmJhcnRpemFuLnYxLkdldExvZ2luUmVxdWVzdBodLmJhcnRpemFuLnYxLkdldExvZ2luUmVzcG9uc2USUAoLQW5zd2VyTG9naW4SHy5iYXJ0aXphbi52MS5BbnN3ZXJMb2dpblJlcXVlc3QaIC5iYXJ0aXphbi52MS5BbnN3ZXJMb2dpblJlc3BvbnNlEkEKBkxvZ291dBIaLmJhcnRpemFuLnYxLkxvZ291dFJlcXVlc3QaGy5iYXJ0aXphbi52MS5Mb2dvdXRSZXNwb25zZWIGcHJvdG8z", [file_bartizan_v1_lock, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Nothing to say.
@@ -85,6 +87,28 @@ export type WhoAmIResponse = Message<"bartizan.v1.WhoAmIResponse"> & {
    * @generated from field: bartizan.v1.GroupState group = 7;
    */
   group?: GroupState | undefined;
+
+  /**
+   * What the caller may do at all, to some thing or other: "open", "watch", "lock", "audit" and so on; docs/config.md.
+   *
+   * @generated from field: repeated string may = 8;
+   */
+  may: string[];
+
+  /**
+   * The locks that bar the caller.
+   *
+   * @generated from field: repeated bartizan.v1.Lock locks = 9;
+   */
+  locks: Lock[];
+
+  /**
+   * What the caller came by: "token" (the server's own, or one of its config), "link", "provider" (a sign-in on the page
+   * by the identity provider), "api-token".
+   *
+   * @generated from field: string way = 10;
+   */
+  way: string;
 };
 
 /**
@@ -251,6 +275,605 @@ export const RedeemCodeResponseSchema: GenMessage<RedeemCodeResponse> = /*@__PUR
   messageDesc(file_bartizan_v1_access, 6);
 
 /**
+ * What a token is for. What is empty narrows nothing.
+ *
+ * @generated from message bartizan.v1.TokenScope
+ */
+export type TokenScope = Message<"bartizan.v1.TokenScope"> & {
+  /**
+   * Actions of the policy, such as "list-sessions" or "watch"; docs/config.md has them all.
+   *
+   * @generated from field: repeated string actions = 1;
+   */
+  actions: string[];
+
+  /**
+   * Names of targets; `*` stands for any letters.
+   *
+   * @generated from field: repeated string targets = 2;
+   */
+  targets: string[];
+
+  /**
+   * Labels that a target has to have.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+};
+
+/**
+ * Describes the message bartizan.v1.TokenScope.
+ * Use `create(TokenScopeSchema)` to create a new message.
+ */
+export const TokenScopeSchema: GenMessage<TokenScope> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 7);
+
+/**
+ * An API token, without what it is made of.
+ *
+ * @generated from message bartizan.v1.ApiToken
+ */
+export type ApiToken = Message<"bartizan.v1.ApiToken"> & {
+  /**
+   * Its public part: after "bzt_", up to the next underscore.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whose it is.
+   *
+   * @generated from field: string owner = 2;
+   */
+  owner: string;
+
+  /**
+   * What it is for, in its owner's words.
+   *
+   * @generated from field: string label = 3;
+   */
+  label: string;
+
+  /**
+   * The roles that it was made with; it has those of them that its owner still has.
+   *
+   * @generated from field: repeated string roles = 4;
+   */
+  roles: string[];
+
+  /**
+   * What it is narrowed to.
+   *
+   * @generated from field: bartizan.v1.TokenScope scope = 5;
+   */
+  scope?: TokenScope | undefined;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * After this it is worth nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Its last use, to a minute; unset: never used.
+   *
+   * @generated from field: google.protobuf.Timestamp last_used_at = 8;
+   */
+  lastUsedAt?: Timestamp | undefined;
+
+  /**
+   * The address that it was last used from.
+   *
+   * @generated from field: string last_used_from = 9;
+   */
+  lastUsedFrom: string;
+
+  /**
+   * True for one that `bartizan login` got.
+   *
+   * @generated from field: bool login = 10;
+   */
+  login: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.ApiToken.
+ * Use `create(ApiTokenSchema)` to create a new message.
+ */
+export const ApiTokenSchema: GenMessage<ApiToken> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 8);
+
+/**
+ * A token that is wanted.
+ *
+ * @generated from message bartizan.v1.CreateTokenRequest
+ */
+export type CreateTokenRequest = Message<"bartizan.v1.CreateTokenRequest"> & {
+  /**
+   * What it is for: 1 to 100 characters.
+   *
+   * @generated from field: string label = 1;
+   */
+  label: string;
+
+  /**
+   * Some of the caller's roles; none: all of them.
+   *
+   * @generated from field: repeated string roles = 2;
+   */
+  roles: string[];
+
+  /**
+   * What it is narrowed to; unset: nothing.
+   *
+   * @generated from field: bartizan.v1.TokenScope scope = 3;
+   */
+  scope?: TokenScope | undefined;
+
+  /**
+   * How long it lasts: at most 366 days, and at most 12 hours for a page that came in by a link.
+   *
+   * @generated from field: google.protobuf.Duration lasts = 4;
+   */
+  lasts?: Duration | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.CreateTokenRequest.
+ * Use `create(CreateTokenRequestSchema)` to create a new message.
+ */
+export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 9);
+
+/**
+ * A token that was made.
+ *
+ * @generated from message bartizan.v1.CreateTokenResponse
+ */
+export type CreateTokenResponse = Message<"bartizan.v1.CreateTokenResponse"> & {
+  /**
+   * The token itself, for the one and only time.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * What lists show of it.
+   *
+   * @generated from field: bartizan.v1.ApiToken made = 2;
+   */
+  made?: ApiToken | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.CreateTokenResponse.
+ * Use `create(CreateTokenResponseSchema)` to create a new message.
+ */
+export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 10);
+
+/**
+ * Which tokens.
+ *
+ * @generated from message bartizan.v1.ListTokensRequest
+ */
+export type ListTokensRequest = Message<"bartizan.v1.ListTokensRequest"> & {
+  /**
+   * True: everybody's, for those who may manage them; the caller's own for everybody else.
+   *
+   * @generated from field: bool all = 1;
+   */
+  all: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.ListTokensRequest.
+ * Use `create(ListTokensRequestSchema)` to create a new message.
+ */
+export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 11);
+
+/**
+ * Tokens.
+ *
+ * @generated from message bartizan.v1.ListTokensResponse
+ */
+export type ListTokensResponse = Message<"bartizan.v1.ListTokensResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated bartizan.v1.ApiToken tokens = 1;
+   */
+  tokens: ApiToken[];
+};
+
+/**
+ * Describes the message bartizan.v1.ListTokensResponse.
+ * Use `create(ListTokensResponseSchema)` to create a new message.
+ */
+export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 12);
+
+/**
+ * Which token.
+ *
+ * @generated from message bartizan.v1.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"bartizan.v1.RevokeTokenRequest"> & {
+  /**
+   * Its public part.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message bartizan.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 13);
+
+/**
+ * Nothing to say: it is worth nothing any more.
+ *
+ * @generated from message bartizan.v1.RevokeTokenResponse
+ */
+export type RevokeTokenResponse = Message<"bartizan.v1.RevokeTokenResponse"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 14);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message bartizan.v1.GetSignInWaysRequest
+ */
+export type GetSignInWaysRequest = Message<"bartizan.v1.GetSignInWaysRequest"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.GetSignInWaysRequest.
+ * Use `create(GetSignInWaysRequestSchema)` to create a new message.
+ */
+export const GetSignInWaysRequestSchema: GenMessage<GetSignInWaysRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 15);
+
+/**
+ * The ways in.
+ *
+ * @generated from message bartizan.v1.GetSignInWaysResponse
+ */
+export type GetSignInWaysResponse = Message<"bartizan.v1.GetSignInWaysResponse"> & {
+  /**
+   * The identity provider by which the page signs in, in words for people; empty: there is none.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * Whether BeginLogin is open.
+   *
+   * @generated from field: bool login = 2;
+   */
+  login: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.GetSignInWaysResponse.
+ * Use `create(GetSignInWaysResponseSchema)` to create a new message.
+ */
+export const GetSignInWaysResponseSchema: GenMessage<GetSignInWaysResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 16);
+
+/**
+ * A program that wants to come in.
+ *
+ * @generated from message bartizan.v1.BeginLoginRequest
+ */
+export type BeginLoginRequest = Message<"bartizan.v1.BeginLoginRequest"> & {
+  /**
+   * The name of its machine, for the person who is asked; at most 100 characters of it are shown.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+};
+
+/**
+ * Describes the message bartizan.v1.BeginLoginRequest.
+ * Use `create(BeginLoginRequestSchema)` to create a new message.
+ */
+export const BeginLoginRequestSchema: GenMessage<BeginLoginRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 17);
+
+/**
+ * What the program does next.
+ *
+ * @generated from message bartizan.v1.BeginLoginResponse
+ */
+export type BeginLoginResponse = Message<"bartizan.v1.BeginLoginResponse"> & {
+  /**
+   * For PollLogin; as secret as the token that it brings.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * For the person, who compares it with what the page shows: eight letters with a hyphen in between.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * Where the person goes: the page, with the code in the fragment.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+
+  /**
+   * Ask this often at most.
+   *
+   * @generated from field: google.protobuf.Duration every = 4;
+   */
+  every?: Duration | undefined;
+
+  /**
+   * After this it is over.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.BeginLoginResponse.
+ * Use `create(BeginLoginResponseSchema)` to create a new message.
+ */
+export const BeginLoginResponseSchema: GenMessage<BeginLoginResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 18);
+
+/**
+ * Which login.
+ *
+ * @generated from message bartizan.v1.PollLoginRequest
+ */
+export type PollLoginRequest = Message<"bartizan.v1.PollLoginRequest"> & {
+  /**
+   * As BeginLogin gave it.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message bartizan.v1.PollLoginRequest.
+ * Use `create(PollLoginRequestSchema)` to create a new message.
+ */
+export const PollLoginRequestSchema: GenMessage<PollLoginRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 19);
+
+/**
+ * How a login stands.
+ *
+ * @generated from message bartizan.v1.PollLoginResponse
+ */
+export type PollLoginResponse = Message<"bartizan.v1.PollLoginResponse"> & {
+  /**
+   * How it stands.
+   *
+   * @generated from field: bartizan.v1.LoginState state = 1;
+   */
+  state: LoginState;
+
+  /**
+   * With LOGIN_STATE_PENDING: ask this often at most.
+   *
+   * @generated from field: google.protobuf.Duration every = 2;
+   */
+  every?: Duration | undefined;
+
+  /**
+   * With LOGIN_STATE_ALLOWED: the token, for the one and only time.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+
+  /**
+   * With LOGIN_STATE_ALLOWED: whose it is.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * With LOGIN_STATE_ALLOWED: after this it is worth nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.PollLoginResponse.
+ * Use `create(PollLoginResponseSchema)` to create a new message.
+ */
+export const PollLoginResponseSchema: GenMessage<PollLoginResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 20);
+
+/**
+ * By which code.
+ *
+ * @generated from message bartizan.v1.GetLoginRequest
+ */
+export type GetLoginRequest = Message<"bartizan.v1.GetLoginRequest"> & {
+  /**
+   * As the program shows it; spaces, hyphens and case do not matter.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message bartizan.v1.GetLoginRequest.
+ * Use `create(GetLoginRequestSchema)` to create a new message.
+ */
+export const GetLoginRequestSchema: GenMessage<GetLoginRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 21);
+
+/**
+ * Who asks.
+ *
+ * @generated from message bartizan.v1.GetLoginResponse
+ */
+export type GetLoginResponse = Message<"bartizan.v1.GetLoginResponse"> & {
+  /**
+   * The code, as the program shows it.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * What the program says of its machine: as trustworthy as the program.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * The address that it called from.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp asked_at = 4;
+   */
+  askedAt?: Timestamp | undefined;
+
+  /**
+   * How long its token would last.
+   *
+   * @generated from field: google.protobuf.Duration lasts = 5;
+   */
+  lasts?: Duration | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.GetLoginResponse.
+ * Use `create(GetLoginResponseSchema)` to create a new message.
+ */
+export const GetLoginResponseSchema: GenMessage<GetLoginResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 22);
+
+/**
+ * The person's word.
+ *
+ * @generated from message bartizan.v1.AnswerLoginRequest
+ */
+export type AnswerLoginRequest = Message<"bartizan.v1.AnswerLoginRequest"> & {
+  /**
+   * As GetLogin gave it.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * True lets it in as the caller, with the caller's roles.
+   *
+   * @generated from field: bool allow = 2;
+   */
+  allow: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.AnswerLoginRequest.
+ * Use `create(AnswerLoginRequestSchema)` to create a new message.
+ */
+export const AnswerLoginRequestSchema: GenMessage<AnswerLoginRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 23);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message bartizan.v1.AnswerLoginResponse
+ */
+export type AnswerLoginResponse = Message<"bartizan.v1.AnswerLoginResponse"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.AnswerLoginResponse.
+ * Use `create(AnswerLoginResponseSchema)` to create a new message.
+ */
+export const AnswerLoginResponseSchema: GenMessage<AnswerLoginResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 24);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message bartizan.v1.LogoutRequest
+ */
+export type LogoutRequest = Message<"bartizan.v1.LogoutRequest"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.LogoutRequest.
+ * Use `create(LogoutRequestSchema)` to create a new message.
+ */
+export const LogoutRequestSchema: GenMessage<LogoutRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 25);
+
+/**
+ * How it ended.
+ *
+ * @generated from message bartizan.v1.LogoutResponse
+ */
+export type LogoutResponse = Message<"bartizan.v1.LogoutResponse"> & {
+  /**
+   * False: what the caller came by cannot be ended by him, such as a token of the config.
+   *
+   * @generated from field: bool ended = 1;
+   */
+  ended: boolean;
+};
+
+/**
+ * Describes the message bartizan.v1.LogoutResponse.
+ * Use `create(LogoutResponseSchema)` to create a new message.
+ */
+export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_access, 26);
+
+/**
  * What went wrong, from a closed list; attached to every error of this API.
  *
  * @generated from message bartizan.v1.Fault
@@ -290,7 +913,55 @@ export type Fault = Message<"bartizan.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_access, 7);
+  messageDesc(file_bartizan_v1_access, 27);
+
+/**
+ * How a login stands.
+ *
+ * @generated from enum bartizan.v1.LoginState
+ */
+export const LoginState = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: LOGIN_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nobody answered yet.
+   *
+   * @generated from enum value: LOGIN_STATE_PENDING = 1;
+   */
+  PENDING: 1,
+
+  /**
+   * Somebody allowed it.
+   *
+   * @generated from enum value: LOGIN_STATE_ALLOWED = 2;
+   */
+  ALLOWED: 2,
+
+  /**
+   * Somebody denied it.
+   *
+   * @generated from enum value: LOGIN_STATE_DENIED = 3;
+   */
+  DENIED: 3,
+} as const;
+
+/**
+ * How a login stands.
+ *
+ * @generated from enum bartizan.v1.LoginState
+ */
+export type LoginState = (typeof LoginState)[keyof typeof LoginState] | UnknownEnum;
+
+/**
+ * Describes the enum bartizan.v1.LoginState.
+ */
+export const LoginStateSchema: GenEnum<LoginState> = /*@__PURE__*/
+  enumDesc(file_bartizan_v1_access, 0);
 
 /**
  * Identity of the caller and of the server.
@@ -329,6 +1000,103 @@ export const AccessService: GenService<{
     methodKind: "unary";
     input: typeof RedeemCodeRequestSchema;
     output: typeof RedeemCodeResponseSchema;
+  },
+  /**
+   * Makes an API token of the caller's own: for a program, narrower than himself if he likes. It is in this answer and
+   * nowhere else. A caller who came by such a token answers PERMISSION_DENIED.
+   *
+   * @generated from rpc bartizan.v1.AccessService.CreateToken
+   */
+  createToken: {
+    methodKind: "unary";
+    input: typeof CreateTokenRequestSchema;
+    output: typeof CreateTokenResponseSchema;
+  },
+  /**
+   * The caller's API tokens, newest first, or everybody's for an admin; never the tokens themselves.
+   *
+   * @generated from rpc bartizan.v1.AccessService.ListTokens
+   */
+  listTokens: {
+    methodKind: "unary";
+    input: typeof ListTokensRequestSchema;
+    output: typeof ListTokensResponseSchema;
+  },
+  /**
+   * Ends an API token, at once: also the streams that came by it. One that is not the caller's, and that he may not
+   * manage, answers NOT_FOUND as one that is not there.
+   *
+   * @generated from rpc bartizan.v1.AccessService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * How people come in here. Needs no token.
+   *
+   * @generated from rpc bartizan.v1.AccessService.GetSignInWays
+   */
+  getSignInWays: {
+    methodKind: "unary";
+    input: typeof GetSignInWaysRequestSchema;
+    output: typeof GetSignInWaysResponseSchema;
+  },
+  /**
+   * Begins the sign-in of a program without a browser: it shows the code, and a person allows it on the page. Needs no
+   * token; too many from one address answer RESOURCE_EXHAUSTED.
+   *
+   * @generated from rpc bartizan.v1.AccessService.BeginLogin
+   */
+  beginLogin: {
+    methodKind: "unary";
+    input: typeof BeginLoginRequestSchema;
+    output: typeof BeginLoginResponseSchema;
+  },
+  /**
+   * Asks whether a login was allowed. Needs no token but the login's own id. Asked too soon it answers
+   * RESOURCE_EXHAUSTED, and the time between two questions grows by five seconds; NOT_FOUND when it is over, and after
+   * its token was given once.
+   *
+   * @generated from rpc bartizan.v1.AccessService.PollLogin
+   */
+  pollLogin: {
+    methodKind: "unary";
+    input: typeof PollLoginRequestSchema;
+    output: typeof PollLoginResponseSchema;
+  },
+  /**
+   * Who asks to be let in by this code: to be looked at before AnswerLogin. NOT_FOUND for a code that is over or wrong,
+   * and RESOURCE_EXHAUSTED for who tries many.
+   *
+   * @generated from rpc bartizan.v1.AccessService.GetLogin
+   */
+  getLogin: {
+    methodKind: "unary";
+    input: typeof GetLoginRequestSchema;
+    output: typeof GetLoginResponseSchema;
+  },
+  /**
+   * Lets the program with this code in as the caller, or denies it; once.
+   *
+   * @generated from rpc bartizan.v1.AccessService.AnswerLogin
+   */
+  answerLogin: {
+    methodKind: "unary";
+    input: typeof AnswerLoginRequestSchema;
+    output: typeof AnswerLoginResponseSchema;
+  },
+  /**
+   * Ends what the caller came by, at once and with all streams that came by it: the sign-in of the page's cookie, or
+   * the API token. A token of the config or of a link stays.
+   *
+   * @generated from rpc bartizan.v1.AccessService.Logout
+   */
+  logout: {
+    methodKind: "unary";
+    input: typeof LogoutRequestSchema;
+    output: typeof LogoutResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bartizan_v1_access, 0);

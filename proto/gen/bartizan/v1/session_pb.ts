@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { TypedCommand } from "./command_pb.ts";
 import { file_bartizan_v1_command } from "./command_pb.ts";
+import type { Lock } from "./lock_pb.ts";
+import { file_bartizan_v1_lock } from "./lock_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bartizan/v1/session.proto.
  */
 export const file_bartizan_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuwQKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIEhQKDHJlY29yZGluZ19pZBgPIAEoCRITCgt1bnJlYWNoYWJsZRgQIAEoCBI0CgZsYWJlbHMYESADKAsyJC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mby5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpQCCgxTaGVsbFJlcXVlc3QSKAoFc3RhcnQYASABKAsyFy5iYXJ0aXphbi52MS5TaGVsbFN0YXJ0SAASDwoFaW5wdXQYAiABKAxIABInCgZyZXNpemUYAyABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZUgAEh8KA2FjaxgEIAEoCzIQLmJhcnRpemFuLnYxLkFja0gAEisKBmFuc3dlchgFIAEoCzIZLmJhcnRpemFuLnYxLlByb21wdEFuc3dlckgAEiYKB2hhbmdfdXAYBiABKAsyEy5iYXJ0aXphbi52MS5IYW5nVXBIABIhCgRwaW5nGAcgASgLMhEuYmFydGl6YW4udjEuUGluZ0gAQgcKBWV2ZW50IoUBCgpTaGVsbFN0YXJ0EhAKBnRhcmdldBgBIAEoCUgAEikKCHJlYXR0YWNoGAIgASgLMhUuYmFydGl6YW4udjEuUmVhdHRhY2hIABIjCgRzaXplGAMgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDAoEYWNrcxgEIAEoCEIHCgVzaGVsbCJDCghSZWF0dGFjaBISCgpzZXNzaW9uX2lkGAEgASgJEiMKBGZyb20YAiABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbiIVCgNBY2sSDgoGb2Zmc2V0GAEgASgEIggKBkhhbmdVcCLSAwoNU2hlbGxSZXNwb25zZRIsCgdzdGFydGVkGAEgASgLMhkuYmFydGl6YW4udjEuU2hlbGxTdGFydGVkSAASJQoGcHJvbXB0GAIgASgLMhMuYmFydGl6YW4udjEuUHJvbXB0SAASJQoGb3V0cHV0GAMgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAQgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAUgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgGIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYByABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAggASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCSABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEi4KC2lucHV0X3Rha2VuGAogASgLMhcuYmFydGl6YW4udjEuSW5wdXRUYWtlbkgAEiEKBHBvbmcYCyABKAsyES5iYXJ0aXphbi52MS5Qb25nSABCBwoFZXZlbnQiEgoEUGluZxIKCgJpZBgBIAEoDSIlCgRQb25nEgoKAmlkGAEgASgNEhEKCXRhcmdldF9tcxgCIAEoASIbCgpJbnB1dFRha2VuEg0KBWJ5dGVzGAEgASgEIqEBCgxTaGVsbFN0YXJ0ZWQSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEicKCHBvc2l0aW9uGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SFQoNYXR0YWNobWVudF9pZBgDIAEoCRIVCg1ncmFjZV9zZWNvbmRzGAQgASgNEg8KB3Jlc3VtZWQYBSABKAgiNQoGT3V0cHV0Eg4KBm9mZnNldBgBIAEoBBIMCgRkYXRhGAIgASgMEg0KBWF0X21zGAMgASgEIogBCghLZXlGcmFtZRIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGRhdGEYAyABKAwSDQoFYXRfbXMYBCABKAQSFQoNc2tpcHBlZF9ieXRlcxgFIAEoBBITCgthcHByb3hpbWF0ZRgGIAEoCCJNCgdSZXNpemVkEg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQiVAoGSm9pbmVkEg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCJSCgRMZWZ0Eg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCI9CgZOb3RpY2USJQoEa2luZBgBIAEoDjIXLmJhcnRpemFuLnYxLk5vdGljZUtpbmQSDAoEdGV4dBgCIAEoCSL0AQoFRW5kZWQSDgoGb2Zmc2V0GAEgASgEEg0KBWF0X21zGAIgASgEEiUKBmV4aXRlZBgDIAEoCzITLmJhcnRpemFuLnYxLkV4aXRlZEgAEisKCXNpZ25hbGxlZBgEIAEoCzIWLmJhcnRpemFuLnYxLlNpZ25hbGxlZEgAEiEKBGxvc3QYBSABKAsyES5iYXJ0aXphbi52MS5Mb3N0SAASJQoGa2lja2VkGAYgASgLMhMuYmFydGl6YW4udjEuS2lja2VkSAASJQoGY2xvc2VkGAcgASgLMhMuYmFydGl6YW4udjEuQ2xvc2VkSABCBwoFY2F1c2UiFgoGRXhpdGVkEgwKBGNvZGUYASABKA0iGQoJU2lnbmFsbGVkEgwKBG5hbWUYASABKAkiFgoETG9zdBIOCgZyZWFzb24YASABKAkiPAoGS2lja2VkEiIKAmJ5GAEgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgCIAEoCSJDCgZDbG9zZWQSKQoGcmVhc29uGAEgASgOMhkuYmFydGl6YW4udjEuQ2xvc2VkUmVhc29uEg4KBmRldGFpbBgCIAEoCSLGAQoGUHJvbXB0EgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5iYXJ0aXphbi52MS5Qcm9tcHRLaW5kEg0KBXRpdGxlGAMgASgJEhQKDGluc3RydWN0aW9ucxgEIAEoCRIoCglxdWVzdGlvbnMYBSADKAsyFS5iYXJ0aXphbi52MS5RdWVzdGlvbhImCghob3N0X2tleRgGIAEoCzIULmJhcnRpemFuLnYxLkhvc3RLZXkSEgoKdGltZW91dF9tcxgHIAEoDSInCghRdWVzdGlvbhINCgVsYWJlbBgBIAEoCRIMCgRlY2hvGAIgASgIIjoKB0hvc3RLZXkSDAoEdHlwZRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoCRIMCgRob3N0GAMgASgJIkQKDFByb21wdEFuc3dlchIRCglwcm9tcHRfaWQYASABKAkSDwoHYW5zd2VycxgCIAMoCRIQCghhY2NlcHRlZBgDIAEoCCJHCgxXYXRjaFJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24irgMKDVdhdGNoUmVzcG9uc2USKAoFc3RhdGUYASABKAsyFy5iYXJ0aXphbi52MS5XYXRjaFN0YXRlSAASJQoGb3V0cHV0GAIgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAMgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAQgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgFIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYBiABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAcgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCCABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEiwKB2NvbW1hbmQYCSABKAsyGS5iYXJ0aXphbi52MS5UeXBlZENvbW1hbmRIABIqCgVyZWFjaBgKIAEoCzIZLmJhcnRpemFuLnYxLlJlYWNoQ2hhbmdlZEgAQgcKBWV2ZW50Ij8KDFJlYWNoQ2hhbmdlZBIhCgVyZWFjaBgBIAEoDjISLmJhcnRpemFuLnYxLlJlYWNoEgwKBHRleHQYAiABKAkioQEKCldhdGNoU3RhdGUSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSJwoIcG9zaXRpb24YAyABKAsyFS5iYXJ0aXphbi52MS5Qb3NpdGlvbhIoCglrZXlfZnJhbWUYBCABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZSJgCgtLaWNrUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDWF0dGFjaG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhYKDmlkZW1wb3RlbmN5X2lkGAQgASgJIpgBCgxLaWNrUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmJhcnRpemFuLnYxLktpY2tPdXRjb21lEg8KB3Rvb2tfbXMYAiABKAESFQoNd2F0Y2hlcnNfdG9sZBgDIAEoDRIhCgVlbmRlZBgEIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEhIKCm9yZGVyX2xlZnQYBSABKAgiLAoTTGlzdFNlc3Npb25zUmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGAEgASgIIkIKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8iFgoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QiewoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEiwKCHNuYXBzaG90GAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkxpc3RIABIrCgdjaGFuZ2VkGAIgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm9IAEIHCgVldmVudCI5CgtTZXNzaW9uTGlzdBIqCghzZXNzaW9ucxgBIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvKkEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhEKDVJPTEVfT1BFUkFUT1IQARIQCgxST0xFX1dBVENIRVIQAip+CgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNFU1NJT05fU1RBVEVfQVRUQUNIRUQQARIaChZTRVNTSU9OX1NUQVRFX0RFVEFDSEVEEAISFwoTU0VTU0lPTl9TVEFURV9FTkRFRBADKqgBCgpOb3RpY2VLaW5kEhsKF05PVElDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWTk9USUNFX0tJTkRfQ09OTkVDVElORxABEhYKEk5PVElDRV9LSU5EX0JBTk5FUhACEhgKFE5PVElDRV9LSU5EX0RSQUlOSU5HEAMSFAoQTk9USUNFX0tJTkRfSU5GTxAEEhkKFU5PVElDRV9LSU5EX1JFQ09SRElORxAFKtsBCgxDbG9zZWRSZWFzb24SHQoZQ0xPU0VEX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkNMT1NFRF9SRUFTT05fT1BFUkFUT1IQARIfChtDTE9TRURfUkVBU09OX0dSQUNFX0VYUElSRUQQAhIaChZDTE9TRURfUkVBU09OX0RSQUlOSU5HEAMSHAoYQ0xPU0VEX1JFQVNPTl9UQUtFTl9PVkVSEAQSFwoTQ0xPU0VEX1JFQVNPTl9GQVVMVBAFEhwKGENMT1NFRF9SRUFTT05fVU5SRUNPUkRFRBAGKqEBCgpQcm9tcHRLaW5kEhsKF1BST01QVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUFJPTVBUX0tJTkRfSE9TVF9LRVkQARIYChRQUk9NUFRfS0lORF9QQVNTV09SRBACEiQKIFBST01QVF9LSU5EX0tFWUJPQVJEX0lOVEVSQUNUSVZFEAMSHAoYUFJPTVBUX0tJTkRfTkVXX1BBU1NXT1JEEAQqVgoFUmVhY2gSFQoRUkVBQ0hfVU5TUEVDSUZJRUQQABIOCgpSRUFDSF9MSVZFEAESDwoLUkVBQ0hfU1RBTEUQAhIVChFSRUFDSF9VTlJFQUNIQUJMRRADKoEBCgtLaWNrT3V0Y29tZRIcChhLSUNLX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJLSUNLX09VVENPTUVfRU5ERUQQARIeChpLSUNLX09VVENPTUVfQUxSRUFEWV9FTkRFRBACEhwKGEtJQ0tfT1VUQ09NRV9VTlJFQUNIQUJMRRADMoIDCg5TZXNzaW9uU2VydmljZRJCCgVTaGVsbBIZLmJhcnRpemFuLnYxLlNoZWxsUmVxdWVzdBoaLmJhcnRpemFuLnYxLlNoZWxsUmVzcG9uc2UoATABEkAKBVdhdGNoEhkuYmFydGl6YW4udjEuV2F0Y2hSZXF1ZXN0GhouYmFydGl6YW4udjEuV2F0Y2hSZXNwb25zZTABEjsKBEtpY2sSGC5iYXJ0aXphbi52MS5LaWNrUmVxdWVzdBoZLmJhcnRpemFuLnYxLktpY2tSZXNwb25zZRJTCgxMaXN0U2Vzc2lvbnMSIC5iYXJ0aXphbi52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVzcG9uc2USWAoNV2F0Y2hTZXNzaW9ucxIhLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0GiIuYmFydGl6YW4udjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_bartizan_v1_command, file_google_protobuf_timestamp]);
+  fileDesc("ChliYXJ0aXphbi92MS9zZXNzaW9uLnByb3RvEgtiYXJ0aXphbi52MSImCghUZXJtU2l6ZRIMCgRjb2xzGAEgASgNEgwKBHJvd3MYAiABKA0iKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIhkKCVByaW5jaXBhbBIMCgRuYW1lGAEgASgJIo8BCgpBdHRhY2htZW50EgoKAmlkGAEgASgJEikKCXByaW5jaXBhbBgCIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBIfCgRyb2xlGAMgASgOMhEuYmFydGl6YW4udjEuUm9sZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi7QQKC1Nlc3Npb25JbmZvEgoKAmlkGAEgASgJEg4KBnRhcmdldBgCIAEoCRITCgt0YXJnZXRfdXNlchgDIAEoCRIoCghvcGVyYXRvchgEIAEoCzIWLmJhcnRpemFuLnYxLlByaW5jaXBhbBItCglvcGVuZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKBHNpemUYBiABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIoCgVzdGF0ZRgHIAEoDjIZLmJhcnRpemFuLnYxLlNlc3Npb25TdGF0ZRIsCgthdHRhY2htZW50cxgIIAMoCzIXLmJhcnRpemFuLnYxLkF0dGFjaG1lbnQSDAoEbm9kZRgJIAEoCRIUCgxvdXRwdXRfYnl0ZXMYCiABKAQSLQoJYWN0aXZlX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgVlbmRlZBgMIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkEg0KBWVwb2NoGA0gASgJEhAKCHJlY29yZGVkGA4gASgIEhQKDHJlY29yZGluZ19pZBgPIAEoCRITCgt1bnJlYWNoYWJsZRgQIAEoCBI0CgZsYWJlbHMYESADKAsyJC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mby5MYWJlbHNFbnRyeRIjCgZmcm96ZW4YEiABKAsyEy5iYXJ0aXphbi52MS5Gcm96ZW4SCwoDbWF5GBMgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiZwoGRnJvemVuEiIKAmJ5GAEgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilAIKDFNoZWxsUmVxdWVzdBIoCgVzdGFydBgBIAEoCzIXLmJhcnRpemFuLnYxLlNoZWxsU3RhcnRIABIPCgVpbnB1dBgCIAEoDEgAEicKBnJlc2l6ZRgDIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplSAASHwoDYWNrGAQgASgLMhAuYmFydGl6YW4udjEuQWNrSAASKwoGYW5zd2VyGAUgASgLMhkuYmFydGl6YW4udjEuUHJvbXB0QW5zd2VySAASJgoHaGFuZ191cBgGIAEoCzITLmJhcnRpemFuLnYxLkhhbmdVcEgAEiEKBHBpbmcYByABKAsyES5iYXJ0aXphbi52MS5QaW5nSABCBwoFZXZlbnQihQEKClNoZWxsU3RhcnQSEAoGdGFyZ2V0GAEgASgJSAASKQoIcmVhdHRhY2gYAiABKAsyFS5iYXJ0aXphbi52MS5SZWF0dGFjaEgAEiMKBHNpemUYAyABKAsyFS5iYXJ0aXphbi52MS5UZXJtU2l6ZRIMCgRhY2tzGAQgASgIQgcKBXNoZWxsIkMKCFJlYXR0YWNoEhIKCnNlc3Npb25faWQYASABKAkSIwoEZnJvbRgCIAEoCzIVLmJhcnRpemFuLnYxLlBvc2l0aW9uIhUKA0FjaxIOCgZvZmZzZXQYASABKAQiCAoGSGFuZ1VwIoAECg1TaGVsbFJlc3BvbnNlEiwKB3N0YXJ0ZWQYASABKAsyGS5iYXJ0aXphbi52MS5TaGVsbFN0YXJ0ZWRIABIlCgZwcm9tcHQYAiABKAsyEy5iYXJ0aXphbi52MS5Qcm9tcHRIABIlCgZvdXRwdXQYAyABKAsyEy5iYXJ0aXphbi52MS5PdXRwdXRIABIqCglrZXlfZnJhbWUYBCABKAsyFS5iYXJ0aXphbi52MS5LZXlGcmFtZUgAEicKB3Jlc2l6ZWQYBSABKAsyFC5iYXJ0aXphbi52MS5SZXNpemVkSAASJQoGam9pbmVkGAYgASgLMhMuYmFydGl6YW4udjEuSm9pbmVkSAASIQoEbGVmdBgHIAEoCzIRLmJhcnRpemFuLnYxLkxlZnRIABIlCgZub3RpY2UYCCABKAsyEy5iYXJ0aXphbi52MS5Ob3RpY2VIABIjCgVlbmRlZBgJIAEoCzISLmJhcnRpemFuLnYxLkVuZGVkSAASLgoLaW5wdXRfdGFrZW4YCiABKAsyFy5iYXJ0aXphbi52MS5JbnB1dFRha2VuSAASIQoEcG9uZxgLIAEoCzIRLmJhcnRpemFuLnYxLlBvbmdIABIsCgZmcmVlemUYDCABKAsyGi5iYXJ0aXphbi52MS5GcmVlemVDaGFuZ2VkSABCBwoFZXZlbnQiWAoNRnJlZXplQ2hhbmdlZBIjCgZmcm96ZW4YASABKAsyEy5iYXJ0aXphbi52MS5Gcm96ZW4SIgoCYnkYAiABKAsyFi5iYXJ0aXphbi52MS5QcmluY2lwYWwiEgoEUGluZxIKCgJpZBgBIAEoDSIlCgRQb25nEgoKAmlkGAEgASgNEhEKCXRhcmdldF9tcxgCIAEoASIbCgpJbnB1dFRha2VuEg0KBWJ5dGVzGAEgASgEIqEBCgxTaGVsbFN0YXJ0ZWQSKQoHc2Vzc2lvbhgBIAEoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvEicKCHBvc2l0aW9uGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SFQoNYXR0YWNobWVudF9pZBgDIAEoCRIVCg1ncmFjZV9zZWNvbmRzGAQgASgNEg8KB3Jlc3VtZWQYBSABKAgiNQoGT3V0cHV0Eg4KBm9mZnNldBgBIAEoBBIMCgRkYXRhGAIgASgMEg0KBWF0X21zGAMgASgEIogBCghLZXlGcmFtZRIOCgZvZmZzZXQYASABKAQSIwoEc2l6ZRgCIAEoCzIVLmJhcnRpemFuLnYxLlRlcm1TaXplEgwKBGRhdGEYAyABKAwSDQoFYXRfbXMYBCABKAQSFQoNc2tpcHBlZF9ieXRlcxgFIAEoBBITCgthcHByb3hpbWF0ZRgGIAEoCCJNCgdSZXNpemVkEg4KBm9mZnNldBgBIAEoBBIjCgRzaXplGAIgASgLMhUuYmFydGl6YW4udjEuVGVybVNpemUSDQoFYXRfbXMYAyABKAQiVAoGSm9pbmVkEg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCJSCgRMZWZ0Eg4KBm9mZnNldBgBIAEoBBIrCgphdHRhY2htZW50GAIgASgLMhcuYmFydGl6YW4udjEuQXR0YWNobWVudBINCgVhdF9tcxgDIAEoBCI9CgZOb3RpY2USJQoEa2luZBgBIAEoDjIXLmJhcnRpemFuLnYxLk5vdGljZUtpbmQSDAoEdGV4dBgCIAEoCSL0AQoFRW5kZWQSDgoGb2Zmc2V0GAEgASgEEg0KBWF0X21zGAIgASgEEiUKBmV4aXRlZBgDIAEoCzITLmJhcnRpemFuLnYxLkV4aXRlZEgAEisKCXNpZ25hbGxlZBgEIAEoCzIWLmJhcnRpemFuLnYxLlNpZ25hbGxlZEgAEiEKBGxvc3QYBSABKAsyES5iYXJ0aXphbi52MS5Mb3N0SAASJQoGa2lja2VkGAYgASgLMhMuYmFydGl6YW4udjEuS2lja2VkSAASJQoGY2xvc2VkGAcgASgLMhMuYmFydGl6YW4udjEuQ2xvc2VkSABCBwoFY2F1c2UiFgoGRXhpdGVkEgwKBGNvZGUYASABKA0iGQoJU2lnbmFsbGVkEgwKBG5hbWUYASABKAkiFgoETG9zdBIOCgZyZWFzb24YASABKAkiPAoGS2lja2VkEiIKAmJ5GAEgASgLMhYuYmFydGl6YW4udjEuUHJpbmNpcGFsEg4KBnJlYXNvbhgCIAEoCSJDCgZDbG9zZWQSKQoGcmVhc29uGAEgASgOMhkuYmFydGl6YW4udjEuQ2xvc2VkUmVhc29uEg4KBmRldGFpbBgCIAEoCSLGAQoGUHJvbXB0EgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5iYXJ0aXphbi52MS5Qcm9tcHRLaW5kEg0KBXRpdGxlGAMgASgJEhQKDGluc3RydWN0aW9ucxgEIAEoCRIoCglxdWVzdGlvbnMYBSADKAsyFS5iYXJ0aXphbi52MS5RdWVzdGlvbhImCghob3N0X2tleRgGIAEoCzIULmJhcnRpemFuLnYxLkhvc3RLZXkSEgoKdGltZW91dF9tcxgHIAEoDSInCghRdWVzdGlvbhINCgVsYWJlbBgBIAEoCRIMCgRlY2hvGAIgASgIIjoKB0hvc3RLZXkSDAoEdHlwZRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoCRIMCgRob3N0GAMgASgJIkQKDFByb21wdEFuc3dlchIRCglwcm9tcHRfaWQYASABKAkSDwoHYW5zd2VycxgCIAMoCRIQCghhY2NlcHRlZBgDIAEoCCJHCgxXYXRjaFJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIjCgRmcm9tGAIgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24i3AMKDVdhdGNoUmVzcG9uc2USKAoFc3RhdGUYASABKAsyFy5iYXJ0aXphbi52MS5XYXRjaFN0YXRlSAASJQoGb3V0cHV0GAIgASgLMhMuYmFydGl6YW4udjEuT3V0cHV0SAASKgoJa2V5X2ZyYW1lGAMgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWVIABInCgdyZXNpemVkGAQgASgLMhQuYmFydGl6YW4udjEuUmVzaXplZEgAEiUKBmpvaW5lZBgFIAEoCzITLmJhcnRpemFuLnYxLkpvaW5lZEgAEiEKBGxlZnQYBiABKAsyES5iYXJ0aXphbi52MS5MZWZ0SAASJQoGbm90aWNlGAcgASgLMhMuYmFydGl6YW4udjEuTm90aWNlSAASIwoFZW5kZWQYCCABKAsyEi5iYXJ0aXphbi52MS5FbmRlZEgAEiwKB2NvbW1hbmQYCSABKAsyGS5iYXJ0aXphbi52MS5UeXBlZENvbW1hbmRIABIqCgVyZWFjaBgKIAEoCzIZLmJhcnRpemFuLnYxLlJlYWNoQ2hhbmdlZEgAEiwKBmZyZWV6ZRgLIAEoCzIaLmJhcnRpemFuLnYxLkZyZWV6ZUNoYW5nZWRIAEIHCgVldmVudCI/CgxSZWFjaENoYW5nZWQSIQoFcmVhY2gYASABKA4yEi5iYXJ0aXphbi52MS5SZWFjaBIMCgR0ZXh0GAIgASgJIqEBCgpXYXRjaFN0YXRlEikKB3Nlc3Npb24YASABKAsyGC5iYXJ0aXphbi52MS5TZXNzaW9uSW5mbxIVCg1hdHRhY2htZW50X2lkGAIgASgJEicKCHBvc2l0aW9uGAMgASgLMhUuYmFydGl6YW4udjEuUG9zaXRpb24SKAoJa2V5X2ZyYW1lGAQgASgLMhUuYmFydGl6YW4udjEuS2V5RnJhbWUihQEKC0tpY2tSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSFQoNYXR0YWNobWVudF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSFgoOaWRlbXBvdGVuY3lfaWQYBCABKAkSIwoEbG9jaxgFIAEoCzIVLmJhcnRpemFuLnYxLktpY2tMb2NrImAKCEtpY2tMb2NrEikKBXNjb3BlGAEgASgOMhouYmFydGl6YW4udjEuS2lja0xvY2tTY29wZRIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi1gEKDEtpY2tSZXNwb25zZRIpCgdvdXRjb21lGAEgASgOMhguYmFydGl6YW4udjEuS2lja091dGNvbWUSDwoHdG9va19tcxgCIAEoARIVCg13YXRjaGVyc190b2xkGAMgASgNEiEKBWVuZGVkGAQgASgLMhIuYmFydGl6YW4udjEuRW5kZWQSEgoKb3JkZXJfbGVmdBgFIAEoCBIfCgRsb2NrGAYgASgLMhEuYmFydGl6YW4udjEuTG9jaxIbChNsb2NrX25vdF9ldmVyeXdoZXJlGAcgASgIIjMKDUZyZWV6ZVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiNQoORnJlZXplUmVzcG9uc2USIwoGZnJvemVuGAEgASgLMhMuYmFydGl6YW4udjEuRnJvemVuIiUKD1VuZnJlZXplUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIhIKEFVuZnJlZXplUmVzcG9uc2UiLAoTTGlzdFNlc3Npb25zUmVxdWVzdBIVCg1pbmNsdWRlX2VuZGVkGAEgASgIIkIKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEioKCHNlc3Npb25zGAEgAygLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm8iFgoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QiewoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEiwKCHNuYXBzaG90GAEgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkxpc3RIABIrCgdjaGFuZ2VkGAIgASgLMhguYmFydGl6YW4udjEuU2Vzc2lvbkluZm9IAEIHCgVldmVudCI5CgtTZXNzaW9uTGlzdBIqCghzZXNzaW9ucxgBIAMoCzIYLmJhcnRpemFuLnYxLlNlc3Npb25JbmZvKkEKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhEKDVJPTEVfT1BFUkFUT1IQARIQCgxST0xFX1dBVENIRVIQAip+CgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNFU1NJT05fU1RBVEVfQVRUQUNIRUQQARIaChZTRVNTSU9OX1NUQVRFX0RFVEFDSEVEEAISFwoTU0VTU0lPTl9TVEFURV9FTkRFRBADKtoBCgpOb3RpY2VLaW5kEhsKF05PVElDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGgoWTk9USUNFX0tJTkRfQ09OTkVDVElORxABEhYKEk5PVElDRV9LSU5EX0JBTk5FUhACEhgKFE5PVElDRV9LSU5EX0RSQUlOSU5HEAMSFAoQTk9USUNFX0tJTkRfSU5GTxAEEhkKFU5PVElDRV9LSU5EX1JFQ09SRElORxAFEhkKFU5PVElDRV9LSU5EX01PTklUT1JFRBAGEhUKEU5PVElDRV9LSU5EX0xJTUlUEAcqrwIKDENsb3NlZFJlYXNvbhIdChlDTE9TRURfUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWQ0xPU0VEX1JFQVNPTl9PUEVSQVRPUhABEh8KG0NMT1NFRF9SRUFTT05fR1JBQ0VfRVhQSVJFRBACEhoKFkNMT1NFRF9SRUFTT05fRFJBSU5JTkcQAxIcChhDTE9TRURfUkVBU09OX1RBS0VOX09WRVIQBBIXChNDTE9TRURfUkVBU09OX0ZBVUxUEAUSHAoYQ0xPU0VEX1JFQVNPTl9VTlJFQ09SREVEEAYSHgoaQ0xPU0VEX1JFQVNPTl9BQ0NFU1NfRU5ERUQQBxIWChJDTE9TRURfUkVBU09OX0lETEUQCBIaChZDTE9TRURfUkVBU09OX1RPT19MT05HEAkqoQEKClByb21wdEtpbmQSGwoXUFJPTVBUX0tJTkRfVU5TUEVDSUZJRUQQABIYChRQUk9NUFRfS0lORF9IT1NUX0tFWRABEhgKFFBST01QVF9LSU5EX1BBU1NXT1JEEAISJAogUFJPTVBUX0tJTkRfS0VZQk9BUkRfSU5URVJBQ1RJVkUQAxIcChhQUk9NUFRfS0lORF9ORVdfUEFTU1dPUkQQBCpWCgVSZWFjaBIVChFSRUFDSF9VTlNQRUNJRklFRBAAEg4KClJFQUNIX0xJVkUQARIPCgtSRUFDSF9TVEFMRRACEhUKEVJFQUNIX1VOUkVBQ0hBQkxFEAMqigEKDUtpY2tMb2NrU2NvcGUSHwobS0lDS19MT0NLX1NDT1BFX1VOU1BFQ0lGSUVEEAASGgoWS0lDS19MT0NLX1NDT1BFX1RBUkdFVBABEhgKFEtJQ0tfTE9DS19TQ09QRV9VU0VSEAISIgoeS0lDS19MT0NLX1NDT1BFX1VTRVJfT05fVEFSR0VUEAMqgQEKC0tpY2tPdXRjb21lEhwKGEtJQ0tfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhYKEktJQ0tfT1VUQ09NRV9FTkRFRBABEh4KGktJQ0tfT1VUQ09NRV9BTFJFQURZX0VOREVEEAISHAoYS0lDS19PVVRDT01FX1VOUkVBQ0hBQkxFEAMyjgQKDlNlc3Npb25TZXJ2aWNlEkIKBVNoZWxsEhkuYmFydGl6YW4udjEuU2hlbGxSZXF1ZXN0GhouYmFydGl6YW4udjEuU2hlbGxSZXNwb25zZSgBMAESQAoFV2F0Y2gSGS5iYXJ0aXphbi52MS5XYXRjaFJlcXVlc3QaGi5iYXJ0aXphbi52MS5XYXRjaFJlc3BvbnNlMAESOwoES2ljaxIYLmJhcnRpemFuLnYxLktpY2tSZXF1ZXN0GhkuYmFydGl6YW4udjEuS2lja1Jlc3BvbnNlEkEKBkZyZWV6ZRIaLmJhcnRpemFuLnYxLkZyZWV6ZVJlcXVlc3QaGy5iYXJ0aXphbi52MS5GcmVlemVSZXNwb25zZRJHCghVbmZyZWV6ZRIcLmJhcnRpemFuLnYxLlVuZnJlZXplUmVxdWVzdBodLmJhcnRpemFuLnYxLlVuZnJlZXplUmVzcG9uc2USUwoMTGlzdFNlc3Npb25zEiAuYmFydGl6YW4udjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLmJhcnRpemFuLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlElgKDVdhdGNoU2Vzc2lvbnMSIS5iYXJ0aXphbi52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBoiLmJhcnRpemFuLnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZTABYgZwcm90bzM", [file_bartizan_v1_command, file_bartizan_v1_lock, file_google_protobuf_timestamp]);
 
 /**
  * The size of a terminal, in character cells.
@@ -261,6 +263,20 @@ export type SessionInfo = Message<"bartizan.v1.SessionInfo"> & {
    * @generated from field: map<string, string> labels = 17;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Who stopped its input; absent while it may be typed.
+   *
+   * @generated from field: bartizan.v1.Frozen frozen = 18;
+   */
+  frozen?: Frozen | undefined;
+
+  /**
+   * What the caller may do to it: "watch", "kick", "dismiss", "freeze", "lock", "reattach", "replay".
+   *
+   * @generated from field: repeated string may = 19;
+   */
+  may: string[];
 };
 
 /**
@@ -269,6 +285,41 @@ export type SessionInfo = Message<"bartizan.v1.SessionInfo"> & {
  */
 export const SessionInfoSchema: GenMessage<SessionInfo> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_session, 4);
+
+/**
+ * A session whose input is stopped.
+ *
+ * @generated from message bartizan.v1.Frozen
+ */
+export type Frozen = Message<"bartizan.v1.Frozen"> & {
+  /**
+   * Who stopped it.
+   *
+   * @generated from field: bartizan.v1.Principal by = 1;
+   */
+  by?: Principal | undefined;
+
+  /**
+   * Why, in his words; control characters removed.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.Frozen.
+ * Use `create(FrozenSchema)` to create a new message.
+ */
+export const FrozenSchema: GenMessage<Frozen> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 5);
 
 /**
  * One message of the client in a Shell call.
@@ -348,7 +399,7 @@ export type ShellRequest = Message<"bartizan.v1.ShellRequest"> & {
  * Use `create(ShellRequestSchema)` to create a new message.
  */
 export const ShellRequestSchema: GenMessage<ShellRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 5);
+  messageDesc(file_bartizan_v1_session, 6);
 
 /**
  * How a Shell call begins.
@@ -399,7 +450,7 @@ export type ShellStart = Message<"bartizan.v1.ShellStart"> & {
  * Use `create(ShellStartSchema)` to create a new message.
  */
 export const ShellStartSchema: GenMessage<ShellStart> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 6);
+  messageDesc(file_bartizan_v1_session, 7);
 
 /**
  * Takes up one's own session again.
@@ -427,7 +478,7 @@ export type Reattach = Message<"bartizan.v1.Reattach"> & {
  * Use `create(ReattachSchema)` to create a new message.
  */
 export const ReattachSchema: GenMessage<Reattach> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 7);
+  messageDesc(file_bartizan_v1_session, 8);
 
 /**
  * Acknowledges parsed output.
@@ -448,7 +499,7 @@ export type Ack = Message<"bartizan.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 8);
+  messageDesc(file_bartizan_v1_session, 9);
 
 /**
  * Ends the session by the operator's wish.
@@ -463,7 +514,7 @@ export type HangUp = Message<"bartizan.v1.HangUp"> & {
  * Use `create(HangUpSchema)` to create a new message.
  */
 export const HangUpSchema: GenMessage<HangUp> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 9);
+  messageDesc(file_bartizan_v1_session, 10);
 
 /**
  * One message of the server in a Shell call.
@@ -564,6 +615,14 @@ export type ShellResponse = Message<"bartizan.v1.ShellResponse"> & {
      */
     value: Pong;
     case: "pong";
+  } | {
+    /**
+     * The session's input was stopped, or given back.
+     *
+     * @generated from field: bartizan.v1.FreezeChanged freeze = 12;
+     */
+    value: FreezeChanged;
+    case: "freeze";
   } | { case: undefined; value?: undefined };
 };
 
@@ -572,7 +631,35 @@ export type ShellResponse = Message<"bartizan.v1.ShellResponse"> & {
  * Use `create(ShellResponseSchema)` to create a new message.
  */
 export const ShellResponseSchema: GenMessage<ShellResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 10);
+  messageDesc(file_bartizan_v1_session, 11);
+
+/**
+ * A session's input was stopped, or given back.
+ *
+ * @generated from message bartizan.v1.FreezeChanged
+ */
+export type FreezeChanged = Message<"bartizan.v1.FreezeChanged"> & {
+  /**
+   * Absent: it was given back.
+   *
+   * @generated from field: bartizan.v1.Frozen frozen = 1;
+   */
+  frozen?: Frozen | undefined;
+
+  /**
+   * Who did it.
+   *
+   * @generated from field: bartizan.v1.Principal by = 2;
+   */
+  by?: Principal | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.FreezeChanged.
+ * Use `create(FreezeChangedSchema)` to create a new message.
+ */
+export const FreezeChangedSchema: GenMessage<FreezeChanged> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 12);
 
 /**
  * Asks for a sign of life. The caller measures by his own clock.
@@ -593,7 +680,7 @@ export type Ping = Message<"bartizan.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 11);
+  messageDesc(file_bartizan_v1_session, 13);
 
 /**
  * The answer to a ping, sent as soon as what was before it in the stream is out.
@@ -622,7 +709,7 @@ export type Pong = Message<"bartizan.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 12);
+  messageDesc(file_bartizan_v1_session, 14);
 
 /**
  * The target took input over: the credit of a client that has much to send.
@@ -643,7 +730,7 @@ export type InputTaken = Message<"bartizan.v1.InputTaken"> & {
  * Use `create(InputTakenSchema)` to create a new message.
  */
 export const InputTakenSchema: GenMessage<InputTaken> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 13);
+  messageDesc(file_bartizan_v1_session, 15);
 
 /**
  * The shell is open.
@@ -692,7 +779,7 @@ export type ShellStarted = Message<"bartizan.v1.ShellStarted"> & {
  * Use `create(ShellStartedSchema)` to create a new message.
  */
 export const ShellStartedSchema: GenMessage<ShellStarted> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 14);
+  messageDesc(file_bartizan_v1_session, 16);
 
 /**
  * Bytes the target sent.
@@ -727,7 +814,7 @@ export type Output = Message<"bartizan.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 15);
+  messageDesc(file_bartizan_v1_session, 17);
 
 /**
  * The screen at an offset: a cleared terminal of `size` + `data` + every later event = the screen at the target.
@@ -783,7 +870,7 @@ export type KeyFrame = Message<"bartizan.v1.KeyFrame"> & {
  * Use `create(KeyFrameSchema)` to create a new message.
  */
 export const KeyFrameSchema: GenMessage<KeyFrame> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 16);
+  messageDesc(file_bartizan_v1_session, 18);
 
 /**
  * The terminal's size changed.
@@ -818,7 +905,7 @@ export type Resized = Message<"bartizan.v1.Resized"> & {
  * Use `create(ResizedSchema)` to create a new message.
  */
 export const ResizedSchema: GenMessage<Resized> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 17);
+  messageDesc(file_bartizan_v1_session, 19);
 
 /**
  * Somebody attached. Of watchers that the config hides from the caller neither this nor `Left` is told.
@@ -853,7 +940,7 @@ export type Joined = Message<"bartizan.v1.Joined"> & {
  * Use `create(JoinedSchema)` to create a new message.
  */
 export const JoinedSchema: GenMessage<Joined> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 18);
+  messageDesc(file_bartizan_v1_session, 20);
 
 /**
  * Somebody left.
@@ -888,7 +975,7 @@ export type Left = Message<"bartizan.v1.Left"> & {
  * Use `create(LeftSchema)` to create a new message.
  */
 export const LeftSchema: GenMessage<Left> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 19);
+  messageDesc(file_bartizan_v1_session, 21);
 
 /**
  * A word to a viewer; not part of the terminal's output.
@@ -916,7 +1003,7 @@ export type Notice = Message<"bartizan.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 20);
+  messageDesc(file_bartizan_v1_session, 22);
 
 /**
  * How a session ended; exactly one cause.
@@ -991,7 +1078,7 @@ export type Ended = Message<"bartizan.v1.Ended"> & {
  * Use `create(EndedSchema)` to create a new message.
  */
 export const EndedSchema: GenMessage<Ended> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 21);
+  messageDesc(file_bartizan_v1_session, 23);
 
 /**
  * The shell exited by itself.
@@ -1012,7 +1099,7 @@ export type Exited = Message<"bartizan.v1.Exited"> & {
  * Use `create(ExitedSchema)` to create a new message.
  */
 export const ExitedSchema: GenMessage<Exited> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 22);
+  messageDesc(file_bartizan_v1_session, 24);
 
 /**
  * The shell died of a signal.
@@ -1033,7 +1120,7 @@ export type Signalled = Message<"bartizan.v1.Signalled"> & {
  * Use `create(SignalledSchema)` to create a new message.
  */
 export const SignalledSchema: GenMessage<Signalled> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 23);
+  messageDesc(file_bartizan_v1_session, 25);
 
 /**
  * The connection to the target was lost.
@@ -1054,7 +1141,7 @@ export type Lost = Message<"bartizan.v1.Lost"> & {
  * Use `create(LostSchema)` to create a new message.
  */
 export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 24);
+  messageDesc(file_bartizan_v1_session, 26);
 
 /**
  * An admin ended the session, or took this attachment off it.
@@ -1082,7 +1169,7 @@ export type Kicked = Message<"bartizan.v1.Kicked"> & {
  * Use `create(KickedSchema)` to create a new message.
  */
 export const KickedSchema: GenMessage<Kicked> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 25);
+  messageDesc(file_bartizan_v1_session, 27);
 
 /**
  * The bastion or the operator closed the session.
@@ -1110,7 +1197,7 @@ export type Closed = Message<"bartizan.v1.Closed"> & {
  * Use `create(ClosedSchema)` to create a new message.
  */
 export const ClosedSchema: GenMessage<Closed> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 26);
+  messageDesc(file_bartizan_v1_session, 28);
 
 /**
  * A question to the operator while the login on the target goes on.
@@ -1173,7 +1260,7 @@ export type Prompt = Message<"bartizan.v1.Prompt"> & {
  * Use `create(PromptSchema)` to create a new message.
  */
 export const PromptSchema: GenMessage<Prompt> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 27);
+  messageDesc(file_bartizan_v1_session, 29);
 
 /**
  * One question of a prompt.
@@ -1201,7 +1288,7 @@ export type Question = Message<"bartizan.v1.Question"> & {
  * Use `create(QuestionSchema)` to create a new message.
  */
 export const QuestionSchema: GenMessage<Question> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 28);
+  messageDesc(file_bartizan_v1_session, 30);
 
 /**
  * A target's host key.
@@ -1236,7 +1323,7 @@ export type HostKey = Message<"bartizan.v1.HostKey"> & {
  * Use `create(HostKeySchema)` to create a new message.
  */
 export const HostKeySchema: GenMessage<HostKey> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 29);
+  messageDesc(file_bartizan_v1_session, 31);
 
 /**
  * The operator's answer to a prompt.
@@ -1271,7 +1358,7 @@ export type PromptAnswer = Message<"bartizan.v1.PromptAnswer"> & {
  * Use `create(PromptAnswerSchema)` to create a new message.
  */
 export const PromptAnswerSchema: GenMessage<PromptAnswer> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 30);
+  messageDesc(file_bartizan_v1_session, 32);
 
 /**
  * Which session to watch.
@@ -1299,7 +1386,7 @@ export type WatchRequest = Message<"bartizan.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 31);
+  messageDesc(file_bartizan_v1_session, 33);
 
 /**
  * One message of a Watch call.
@@ -1392,6 +1479,14 @@ export type WatchResponse = Message<"bartizan.v1.WatchResponse"> & {
      */
     value: ReachChanged;
     case: "reach";
+  } | {
+    /**
+     * The session's input was stopped, or given back.
+     *
+     * @generated from field: bartizan.v1.FreezeChanged freeze = 11;
+     */
+    value: FreezeChanged;
+    case: "freeze";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1400,7 +1495,7 @@ export type WatchResponse = Message<"bartizan.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 32);
+  messageDesc(file_bartizan_v1_session, 34);
 
 /**
  * How far the holder can be heard has changed. After LIVE the view goes on without a hole, or with a key frame.
@@ -1428,7 +1523,7 @@ export type ReachChanged = Message<"bartizan.v1.ReachChanged"> & {
  * Use `create(ReachChangedSchema)` to create a new message.
  */
 export const ReachChangedSchema: GenMessage<ReachChanged> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 33);
+  messageDesc(file_bartizan_v1_session, 35);
 
 /**
  * Where a watcher begins.
@@ -1470,7 +1565,7 @@ export type WatchState = Message<"bartizan.v1.WatchState"> & {
  * Use `create(WatchStateSchema)` to create a new message.
  */
 export const WatchStateSchema: GenMessage<WatchState> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 34);
+  messageDesc(file_bartizan_v1_session, 36);
 
 /**
  * What to end, and why.
@@ -1505,6 +1600,13 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
    * @generated from field: string idempotency_id = 4;
    */
   idempotencyId: string;
+
+  /**
+   * In the same step nobody that it bars can come back; only with the right to lock, and only for a whole session.
+   *
+   * @generated from field: bartizan.v1.KickLock lock = 5;
+   */
+  lock?: KickLock | undefined;
 };
 
 /**
@@ -1512,7 +1614,35 @@ export type KickRequest = Message<"bartizan.v1.KickRequest"> & {
  * Use `create(KickRequestSchema)` to create a new message.
  */
 export const KickRequestSchema: GenMessage<KickRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 35);
+  messageDesc(file_bartizan_v1_session, 37);
+
+/**
+ * The lock that goes with a Kick; its reason is the Kick's.
+ *
+ * @generated from message bartizan.v1.KickLock
+ */
+export type KickLock = Message<"bartizan.v1.KickLock"> & {
+  /**
+   * Whom it bars.
+   *
+   * @generated from field: bartizan.v1.KickLockScope scope = 1;
+   */
+  scope: KickLockScope;
+
+  /**
+   * When it ends by itself; absent: when it is lifted.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.KickLock.
+ * Use `create(KickLockSchema)` to create a new message.
+ */
+export const KickLockSchema: GenMessage<KickLock> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 38);
 
 /**
  * The answer to a Kick.
@@ -1555,6 +1685,20 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
    * @generated from field: bool order_left = 5;
    */
   orderLeft: boolean;
+
+  /**
+   * The lock that holds now; only when one was asked for.
+   *
+   * @generated from field: bartizan.v1.Lock lock = 6;
+   */
+  lock?: Lock | undefined;
+
+  /**
+   * As in `SetLockResponse`.
+   *
+   * @generated from field: bool lock_not_everywhere = 7;
+   */
+  lockNotEverywhere: boolean;
 };
 
 /**
@@ -1562,7 +1706,92 @@ export type KickResponse = Message<"bartizan.v1.KickResponse"> & {
  * Use `create(KickResponseSchema)` to create a new message.
  */
 export const KickResponseSchema: GenMessage<KickResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 36);
+  messageDesc(file_bartizan_v1_session, 39);
+
+/**
+ * Whose input to stop, and why.
+ *
+ * @generated from message bartizan.v1.FreezeRequest
+ */
+export type FreezeRequest = Message<"bartizan.v1.FreezeRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Shown to its operator and to all watchers, 1 to 500 characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message bartizan.v1.FreezeRequest.
+ * Use `create(FreezeRequestSchema)` to create a new message.
+ */
+export const FreezeRequestSchema: GenMessage<FreezeRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 40);
+
+/**
+ * What holds now.
+ *
+ * @generated from message bartizan.v1.FreezeResponse
+ */
+export type FreezeResponse = Message<"bartizan.v1.FreezeResponse"> & {
+  /**
+   * Who has stopped it; whoever did first when it was frozen before.
+   *
+   * @generated from field: bartizan.v1.Frozen frozen = 1;
+   */
+  frozen?: Frozen | undefined;
+};
+
+/**
+ * Describes the message bartizan.v1.FreezeResponse.
+ * Use `create(FreezeResponseSchema)` to create a new message.
+ */
+export const FreezeResponseSchema: GenMessage<FreezeResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 41);
+
+/**
+ * Whose input to give back.
+ *
+ * @generated from message bartizan.v1.UnfreezeRequest
+ */
+export type UnfreezeRequest = Message<"bartizan.v1.UnfreezeRequest"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message bartizan.v1.UnfreezeRequest.
+ * Use `create(UnfreezeRequestSchema)` to create a new message.
+ */
+export const UnfreezeRequestSchema: GenMessage<UnfreezeRequest> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 42);
+
+/**
+ * It may be typed again.
+ *
+ * @generated from message bartizan.v1.UnfreezeResponse
+ */
+export type UnfreezeResponse = Message<"bartizan.v1.UnfreezeResponse"> & {
+};
+
+/**
+ * Describes the message bartizan.v1.UnfreezeResponse.
+ * Use `create(UnfreezeResponseSchema)` to create a new message.
+ */
+export const UnfreezeResponseSchema: GenMessage<UnfreezeResponse> = /*@__PURE__*/
+  messageDesc(file_bartizan_v1_session, 43);
 
 /**
  * Which sessions to list.
@@ -1583,7 +1812,7 @@ export type ListSessionsRequest = Message<"bartizan.v1.ListSessionsRequest"> & {
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 37);
+  messageDesc(file_bartizan_v1_session, 44);
 
 /**
  * Sessions, newest first.
@@ -1604,7 +1833,7 @@ export type ListSessionsResponse = Message<"bartizan.v1.ListSessionsResponse"> &
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 38);
+  messageDesc(file_bartizan_v1_session, 45);
 
 /**
  * Nothing to say yet.
@@ -1619,7 +1848,7 @@ export type WatchSessionsRequest = Message<"bartizan.v1.WatchSessionsRequest"> &
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 39);
+  messageDesc(file_bartizan_v1_session, 46);
 
 /**
  * One message of the live list.
@@ -1656,7 +1885,7 @@ export type WatchSessionsResponse = Message<"bartizan.v1.WatchSessionsResponse">
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 40);
+  messageDesc(file_bartizan_v1_session, 47);
 
 /**
  * Sessions, newest first.
@@ -1677,7 +1906,7 @@ export type SessionList = Message<"bartizan.v1.SessionList"> & {
  * Use `create(SessionListSchema)` to create a new message.
  */
 export const SessionListSchema: GenMessage<SessionList> = /*@__PURE__*/
-  messageDesc(file_bartizan_v1_session, 41);
+  messageDesc(file_bartizan_v1_session, 48);
 
 /**
  * What an attachment may do.
@@ -1815,6 +2044,20 @@ export const NoticeKind = {
    * @generated from enum value: NOTICE_KIND_RECORDING = 5;
    */
   RECORDING: 5,
+
+  /**
+   * The bastion's own words to an operator before his shell begins, as the config has them.
+   *
+   * @generated from enum value: NOTICE_KIND_MONITORED = 6;
+   */
+  MONITORED: 6,
+
+  /**
+   * A limit will end the session soon; or not any more.
+   *
+   * @generated from enum value: NOTICE_KIND_LIMIT = 7;
+   */
+  LIMIT: 7,
 } as const;
 
 /**
@@ -1884,6 +2127,27 @@ export const ClosedReason = {
    * @generated from enum value: CLOSED_REASON_UNRECORDED = 6;
    */
   UNRECORDED: 6,
+
+  /**
+   * The operator was disabled, or is known no more.
+   *
+   * @generated from enum value: CLOSED_REASON_ACCESS_ENDED = 7;
+   */
+  ACCESS_ENDED: 7,
+
+  /**
+   * Nobody typed for longer than the limit.
+   *
+   * @generated from enum value: CLOSED_REASON_IDLE = 8;
+   */
+  IDLE: 8,
+
+  /**
+   * It had lasted as long as the limit lets it.
+   *
+   * @generated from enum value: CLOSED_REASON_TOO_LONG = 9;
+   */
+  TOO_LONG: 9,
 } as const;
 
 /**
@@ -2003,6 +2267,54 @@ export const ReachSchema: GenEnum<Reach> = /*@__PURE__*/
   enumDesc(file_bartizan_v1_session, 5);
 
 /**
+ * Whom a Kick keeps from coming back.
+ *
+ * @generated from enum bartizan.v1.KickLockScope
+ */
+export const KickLockScope = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: KICK_LOCK_SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Everybody, on the session's target.
+   *
+   * @generated from enum value: KICK_LOCK_SCOPE_TARGET = 1;
+   */
+  TARGET: 1,
+
+  /**
+   * The session's operator, on every target.
+   *
+   * @generated from enum value: KICK_LOCK_SCOPE_USER = 2;
+   */
+  USER: 2,
+
+  /**
+   * The session's operator, on the session's target.
+   *
+   * @generated from enum value: KICK_LOCK_SCOPE_USER_ON_TARGET = 3;
+   */
+  USER_ON_TARGET: 3,
+} as const;
+
+/**
+ * Whom a Kick keeps from coming back.
+ *
+ * @generated from enum bartizan.v1.KickLockScope
+ */
+export type KickLockScope = (typeof KickLockScope)[keyof typeof KickLockScope] | UnknownEnum;
+
+/**
+ * Describes the enum bartizan.v1.KickLockScope.
+ */
+export const KickLockScopeSchema: GenEnum<KickLockScope> = /*@__PURE__*/
+  enumDesc(file_bartizan_v1_session, 6);
+
+/**
  * What is known about the end.
  *
  * @generated from enum bartizan.v1.KickOutcome
@@ -2048,7 +2360,7 @@ export type KickOutcome = (typeof KickOutcome)[keyof typeof KickOutcome] | Unkno
  * Describes the enum bartizan.v1.KickOutcome.
  */
 export const KickOutcomeSchema: GenEnum<KickOutcome> = /*@__PURE__*/
-  enumDesc(file_bartizan_v1_session, 6);
+  enumDesc(file_bartizan_v1_session, 7);
 
 /**
  * Shells, and those who watch and end them. Every call needs a bearer token in the `authorization` header.
@@ -2090,6 +2402,26 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof KickRequestSchema;
     output: typeof KickResponseSchema;
+  },
+  /**
+   * Stops all input to a session without ending it: what its operator types goes nowhere until it is given back.
+   *
+   * @generated from rpc bartizan.v1.SessionService.Freeze
+   */
+  freeze: {
+    methodKind: "unary";
+    input: typeof FreezeRequestSchema;
+    output: typeof FreezeResponseSchema;
+  },
+  /**
+   * Gives the keyboard of a frozen session back.
+   *
+   * @generated from rpc bartizan.v1.SessionService.Unfreeze
+   */
+  unfreeze: {
+    methodKind: "unary";
+    input: typeof UnfreezeRequestSchema;
+    output: typeof UnfreezeResponseSchema;
   },
   /**
    * The sessions the caller may see, newest first.

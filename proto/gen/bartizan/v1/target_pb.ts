@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Lock } from "./lock_pb.ts";
+import { file_bartizan_v1_lock } from "./lock_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bartizan/v1/target.proto.
  */
 export const file_bartizan_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("ChhiYXJ0aXphbi92MS90YXJnZXQucHJvdG8SC2JhcnRpemFuLnYxIswBCgZUYXJnZXQSDAoEbmFtZRgBIAEoCRIlCgRraW5kGAIgASgOMhcuYmFydGl6YW4udjEuVGFyZ2V0S2luZBIPCgdhZGRyZXNzGAMgASgJEgwKBHVzZXIYBCABKAkSLwoGbGFiZWxzGAUgAygLMh8uYmFydGl6YW4udjEuVGFyZ2V0LkxhYmVsc0VudHJ5Eg4KBnNvdXJjZRgGIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhQKEkxpc3RUYXJnZXRzUmVxdWVzdCI7ChNMaXN0VGFyZ2V0c1Jlc3BvbnNlEiQKB3RhcmdldHMYASADKAsyEy5iYXJ0aXphbi52MS5UYXJnZXQqVAoKVGFyZ2V0S2luZBIbChdUQVJHRVRfS0lORF9VTlNQRUNJRklFRBAAEhMKD1RBUkdFVF9LSU5EX1NTSBABEhQKEFRBUkdFVF9LSU5EX0RFTU8QAjJhCg1UYXJnZXRTZXJ2aWNlElAKC0xpc3RUYXJnZXRzEh8uYmFydGl6YW4udjEuTGlzdFRhcmdldHNSZXF1ZXN0GiAuYmFydGl6YW4udjEuTGlzdFRhcmdldHNSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChhiYXJ0aXphbi92MS90YXJnZXQucHJvdG8SC2JhcnRpemFuLnYxIvoBCgZUYXJnZXQSDAoEbmFtZRgBIAEoCRIlCgRraW5kGAIgASgOMhcuYmFydGl6YW4udjEuVGFyZ2V0S2luZBIPCgdhZGRyZXNzGAMgASgJEgwKBHVzZXIYBCABKAkSLwoGbGFiZWxzGAUgAygLMh8uYmFydGl6YW4udjEuVGFyZ2V0LkxhYmVsc0VudHJ5Eg4KBnNvdXJjZRgGIAEoCRILCgNtYXkYByADKAkSHwoEbG9jaxgIIAEoCzIRLmJhcnRpemFuLnYxLkxvY2saLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIUChJMaXN0VGFyZ2V0c1JlcXVlc3QiOwoTTGlzdFRhcmdldHNSZXNwb25zZRIkCgd0YXJnZXRzGAEgAygLMhMuYmFydGl6YW4udjEuVGFyZ2V0KlQKClRhcmdldEtpbmQSGwoXVEFSR0VUX0tJTkRfVU5TUEVDSUZJRUQQABITCg9UQVJHRVRfS0lORF9TU0gQARIUChBUQVJHRVRfS0lORF9ERU1PEAIyYQoNVGFyZ2V0U2VydmljZRJQCgtMaXN0VGFyZ2V0cxIfLmJhcnRpemFuLnYxLkxpc3RUYXJnZXRzUmVxdWVzdBogLmJhcnRpemFuLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2ViBnByb3RvMw", [file_bartizan_v1_lock]);
 
 /**
  * One entry of the inventory. Set by the server.
@@ -61,6 +63,20 @@ export type Target = Message<"bartizan.v1.Target"> & {
    * @generated from field: string source = 6;
    */
   source: string;
+
+  /**
+   * What the caller may do to it: "open", "lock".
+   *
+   * @generated from field: repeated string may = 7;
+   */
+  may: string[];
+
+  /**
+   * The lock that keeps the caller from opening a shell there; absent: none.
+   *
+   * @generated from field: bartizan.v1.Lock lock = 8;
+   */
+  lock?: Lock | undefined;
 };
 
 /**

@@ -1,0 +1,70 @@
+/** From a provider's claims to a name and roles: pure, and refusing whatever is not plainly said. */
+import { BartizanFault } from "../errors.ts";
+import type { OidcSettings } from "./identity-settings.ts";
+import { type RoleName, roleNames } from "./policy.ts";
+
+/** Why a sign-in was refused; for the log, never for who tried. */
+export type RefusalCause =
+  | "attempt-unknown"
+  | "provider-refused"
+  | "answer-unfit"
+  | "name-unfit"
+  | "name-reserved"
+  | "email-unverified"
+  | "assurance"
+  | "no-role"
+  | "subject-changed";
+
+/** Who somebody is by his provider. */
+export interface OidcIdentity {
+  readonly name: string;
+  readonly issuer: string;
+  /** The provider's own, lasting name of him. */
+  readonly subject: string;
+  readonly roles: ReadonlySet<RoleName>;
+}
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/;
+const maxGroups = 2000;
+
+/** The one text for every sign-in that is refused; `cause` and `detail` are for the log. */
+export function refusedSignIn(cause: RefusalCause, detail: unknown = ""): BartizanFault {
+  const reason = Object.assign(new Error(cause, { cause: detail }), { refusal: cause });
+  return new BartizanFault("unauthenticated", "The sign-in did not succeed.", "Ask an admin for the reason.", reason);
+}
+
+/** The cause in a fault of `refusedSignIn`; undefined for any other error. */
+export function refusalOf(error: unknown): RefusalCause | undefined {
+  const cause = error instanceof BartizanFault ? (error.cause as { refusal?: RefusalCause } | undefined) : undefined;
+  return cause?.refusal;
+}
+
+/** Throws a refusal for claims that do not say who he is, how he proved it, or that he may come in at all. */
+export function identityFrom(claims: Claims, settings: OidcSettings): OidcIdentity {
+  const { sub, iss } = claims;
+  if (typeof sub !== "string" || sub === "" || typeof iss !== "string") throw refusedSignIn("answer-unfit", "no sub");
+  const name = claims[settings.nameClaim];
+  if (typeof name !== "string" || !nameForm.test(name)) throw refusedSignIn("name-unfit", name);
+  // Whoever can write any address into his account must not become who has it.
+  if (settings.nameClaim === "email" && claims.email_verified !== true) throw refusedSignIn("email-unverified", name);
+  const amr = textsOf(claims.amr);
+  if (settings.amr.length > 0 && !settings.amr.some((way) => amr.has(way))) throw refusedSignIn("assurance", [...amr]);
+  const groups = textsOf(claims[settings.groupsClaim]);
+  const roles = new Set(
+    roleNames.filter((role) => {
+      const given = settings.roles[role];
+      return given.users.includes(name) || given.groups.some((group) => groups.has(group));
+    }),
+  );
+  if (roles.size === 0) throw refusedSignIn("no-role", name);
+  return { name, issuer: iss, subject: sub, roles };
+}
+
+/** One text, or a list of texts; anything else is none. */
+function textsOf(value: unknown): ReadonlySet<string> {
+  if (typeof value === "string") return new Set([value]);
+  if (!Array.isArray(value)) return new Set();
+  return new Set(value.slice(0, maxGroups).filter((each) => typeof each === "string"));
+}

@@ -1,0 +1,51 @@
+/** Who has signed in by the identity provider: one name to one subject for good, and the roles that he then had. */
+import type { Clock } from "../flow/clock.ts";
+import type { DatabaseSync } from "../store/database.ts";
+import { type OidcIdentity, refusedSignIn } from "./oidc-identity.ts";
+import type { RoleName } from "./policy.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+export interface PeopleNeeds {
+  readonly database: DatabaseSync;
+  readonly clock: Clock;
+  /** Names that the config gives to somebody: nobody comes in under one of them by a provider. */
+  readonly isReserved: (name: string) => boolean;
+  readonly believeDays: number;
+}
+
+export interface People {
+  /**
+   * Notes a sign-in, and under which name he goes here: always that of his first one. Throws a refusal for a name that
+   * another subject has, or the config.
+   */
+  signedIn(identity: OidcIdentity): { readonly name: string; readonly roles: ReadonlySet<RoleName> };
+  /** As of his last sign-in, while that is believed; undefined for a stranger. */
+  rolesOf(name: string): ReadonlySet<RoleName> | undefined;
+}
+
+export function createPeople({ database, clock, isReserved, believeDays }: PeopleNeeds): People {
+  const byName = database.prepare("SELECT * FROM people WHERE name = ?");
+  const bySubject = database.prepare("SELECT name FROM people WHERE issuer = ? AND subject = ?");
+  const write = database.prepare(
+    `INSERT INTO people (name, issuer, subject, roles, signed_in_ms) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET roles = excluded.roles, signed_in_ms = excluded.signed_in_ms`,
+  );
+  return {
+    signedIn({ name: given, issuer, subject, roles }) {
+      const known = bySubject.get(issuer, subject)?.name;
+      // Providers let people rename themselves; what is theirs here goes by the name.
+      const name = known === undefined ? given : String(known);
+      if (isReserved(name)) throw refusedSignIn("name-reserved", name);
+      if (known === undefined && byName.get(name) !== undefined) throw refusedSignIn("subject-changed", name);
+      write.run(name, issuer, subject, JSON.stringify([...roles]), clock.wallMs());
+      return { name, roles };
+    },
+
+    rolesOf(name) {
+      const row = byName.get(name);
+      if (row === undefined || clock.wallMs() - Number(row.signed_in_ms) >= believeDays * dayMs) return undefined;
+      return new Set(JSON.parse(String(row.roles)) as RoleName[]);
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openAccessDb } from "../../server/access/access-db.ts";
+import { createPeople } from "../../server/access/people.ts";
+import type { RoleName } from "../../server/access/policy.ts";
+import { createSignInStore, createSignIns, type SignIns } from "../../server/access/sign-ins.ts";
+import { digestOf } from "../../server/access/tokens.ts";
+import type { DatabaseSync } from "../../server/store/database.ts";
+import { createHeldClock, type HeldClock } from "../support/held-clock.ts";
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+const over = AbortSignal.abort();
+
+describe("a sign-in of the page", () => {
+  let clock: HeldClock;
+  let database: DatabaseSync;
+  let roles: ReadonlySet<RoleName> | undefined;
+  let signIns: SignIns;
+  const open = () =>
+    createSignIns({
+      ...{ store: createSignInStore(database), clock, rolesOf: () => roles },
+      ...{ idleMs: 15 * minuteMs, longestMs: 12 * hourMs },
+    });
+  beforeEach(() => {
+    clock = createHeldClock();
+    database = openAccessDb(":memory:");
+    roles = new Set(["operator"]);
+    signIns = open();
+  });
+  afterEach(() => database.close());
+  const begin = (name = "zed") => signIns.begin(name, new Set(["operator", "auditor"]));
+  const isIn = (cookie: string) => signIns.credentialOf(cookie, over) !== undefined;
+
+  it("is over a quarter of an hour after its last use, and an open stream is use", () => {
+    const [idle, used] = [begin(), begin()];
+    const stream = new AbortController();
+    expect(signIns.credentialOf(used, stream.signal)).toBeDefined();
+    clock.pass(15 * minuteMs);
+    expect(isIn(idle)).toBe(false);
+    stream.abort();
+    clock.pass(15 * minuteMs - 1);
+    expect(isIn(used)).toBe(true);
+    clock.pass(15 * minuteMs);
+    expect(isIn(used)).toBe(false);
+  });
+
+  it("is over in time though a page that nobody looks at follows its lists", () => {
+    const cookie = begin();
+    clock.pass(10 * minuteMs);
+    const list = signIns.credentialOf(cookie, undefined);
+    expect(list?.again()).toBeDefined();
+    clock.pass(5 * minuteMs);
+    expect(list?.again()).toBeUndefined();
+    expect(signIns.credentialOf(cookie, undefined)).toBeUndefined();
+  });
+
+  it("is over after twelve hours, however much it is used, and its streams with it", () => {
+    const cookie = begin();
+    const stream = signIns.credentialOf(cookie, new AbortController().signal);
+    clock.pass(12 * hourMs - 1);
+    expect(stream?.again()).toBeDefined();
+    clock.pass(1);
+    expect(stream?.again()).toBeUndefined();
+    expect(isIn(cookie)).toBe(false);
+  });
+
+  it("has of the roles that it began with those that he still has, and is worth nothing for who is disabled", () => {
+    const cookie = begin();
+    const stream = signIns.credentialOf(cookie, over);
+    expect([...(stream?.caller.roles ?? [])]).toEqual(["operator"]);
+    roles = new Set(["auditor", "admin"]);
+    expect([...(stream?.again()?.roles ?? [])]).toEqual(["auditor"]);
+    roles = undefined;
+    expect(stream?.again()).toBeUndefined();
+    expect(isIn(cookie)).toBe(false);
+  });
+
+  it("outlives the server, and nothing that it keeps lets anybody in", () => {
+    const cookie = begin();
+    signIns = open();
+    expect(isIn(cookie)).toBe(true);
+    const [row] = database.prepare("SELECT * FROM sign_ins").all();
+    expect(row?.digest).toEqual(new Uint8Array(digestOf(cookie)));
+    expect(JSON.stringify(row)).not.toContain(cookie);
+    expect(isIn(digestOf(cookie).toString("base64url"))).toBe(false);
+  });
+
+  it("ends for itself alone, and for the one longest unused when one person has very many", () => {
+    const cookies = Array.from({ length: 20 }, () => {
+      clock.pass(1);
+      return begin();
+    });
+    const others = begin("ada");
+    expect(isIn(cookies[0] ?? "")).toBe(true);
+    begin();
+    expect(cookies.filter((cookie) => !isIn(cookie))).toEqual([cookies[0]]);
+    signIns.end(cookies[1] ?? "");
+    expect(cookies.filter((cookie) => !isIn(cookie))).toEqual(cookies.slice(0, 2));
+    expect(isIn(others)).toBe(true);
+  });
+});
+
+describe("who signed in before", () => {
+  it("is believed to have those roles for some days, and again from his next sign-in", () => {
+    const clock = createHeldClock();
+    using database = openAccessDb(":memory:");
+    const people = createPeople({ database, clock, isReserved: (name) => name === "root", believeDays: 30 });
+    const zed = { name: "zed", issuer: "https://id.example", subject: "1", roles: new Set<RoleName>(["operator"]) };
+    expect(people.rolesOf("zed")).toBeUndefined();
+    people.signedIn(zed);
+    clock.pass(30 * dayMs - 1);
+    expect(people.rolesOf("zed")).toEqual(zed.roles);
+    clock.pass(1);
+    expect(people.rolesOf("zed")).toBeUndefined();
+    people.signedIn({ ...zed, roles: new Set(["auditor"]) });
+    expect([...(people.rolesOf("zed") ?? [])]).toEqual(["auditor"]);
+    const refused = expect.objectContaining({ word: "unauthenticated" });
+    expect(() => people.signedIn({ ...zed, subject: "2" })).toThrow(refused);
+    expect(() => people.signedIn({ ...zed, issuer: "https://other.example" })).toThrow(refused);
+    expect(() => people.signedIn({ ...zed, name: "root", subject: "3" })).toThrow(refused);
+  });
+});

@@ -1,0 +1,206 @@
+/** Acceptance A45: the chain of the audit log finds every change of it, and names the first bad line. */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { hashOf, noHash } from "../../server/audit/audit-lines.ts";
+import { type KeptCheckpoint, readKeptCheckpoint } from "../../server/audit/checkpoint.ts";
+import { openAudit } from "../../server/audit/open-audit.ts";
+import { verifyAudit } from "../../server/audit/verify-audit.ts";
+import { createLog } from "../../server/log.ts";
+import { keyRing } from "../../server/recording/public-key.ts";
+import { openSealKey, type SealKey } from "../../server/recording/seal-key.ts";
+import { root } from "../house/sources.ts";
+import { createHeldClock } from "../support/held-clock.ts";
+
+let folder: string;
+let path: string;
+let key: SealKey;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bartizan-audit-"));
+  path = join(folder, "audit.jsonl");
+  key = openSealKey(folder);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const log = createLog("silent");
+const clock = createHeldClock();
+const { signal } = new AbortController();
+const open = () => openAudit({ path, clock, log, node: "n1", signer: key });
+
+/** One life of a server: opened, checkpoint, `events` lines, checkpoint. */
+async function life(events: number): Promise<void> {
+  await using audit = open();
+  for (let count = 1; count <= events; count += 1) audit.write({ event: "reserve-hit", freeBytes: count });
+}
+
+const lines = () => readFileSync(path, "utf8").trimEnd().split("\n");
+const put = (text: readonly string[]) => writeFileSync(path, text.map((line) => `${line}\n`).join(""));
+const kept = () => readKeptCheckpoint(join(folder, "audit-checkpoint.json"));
+const keyOf = () => keyRing([key.publicKey]);
+const verify = (checkpoint: KeptCheckpoint | undefined = kept(), seals: ReadonlyMap<string, string> = new Map()) =>
+  verifyAudit({ path, keyOf: keyOf(), checkpoint, signal, seals });
+
+/** What somebody without the key can do: every line bound anew. */
+function boundAnew(all: readonly string[]): string[] {
+  let prev = noHash;
+  return all.map((line, index) => {
+    const text = JSON.stringify({ ...JSON.parse(line), n: index + 1, prev });
+    prev = hashOf(`${text}\n`);
+    return text;
+  });
+}
+
+describe("an audit log that was left alone", () => {
+  test("is complete over restarts, and says how many lines are signed", async () => {
+    await life(3);
+    await life(120);
+    expect(await verify()).toEqual({
+      ...{ verdict: "complete", detail: "130 lines, 2 starts, signed up to line 130", lines: 130 },
+    });
+  });
+
+  test("is complete while its server runs, and says what no checkpoint covers yet", async () => {
+    await using audit = open();
+    audit.write({ event: "reserve-hit", freeBytes: 1 });
+    expect(await verify()).toMatchObject({
+      verdict: "complete",
+      detail: expect.stringContaining("1 at the end not yet"),
+    });
+  });
+
+  test("is complete after a crash in the middle of a line and a restart, which tells of it", async () => {
+    const crashed = open();
+    crashed.write({ event: "reserve-hit", freeBytes: 1 });
+    await crashed.synced();
+    writeFileSync(path, '{"n":4,"id"', { flag: "a" });
+    expect(await verify()).toMatchObject({ verdict: "incomplete" });
+    await life(1);
+    expect(await verify()).toMatchObject({ verdict: "complete" });
+    expect(JSON.parse(lines()[3] ?? "")).toMatchObject({ event: "log-opened", previous: "crashed", tornBytes: 11 });
+  });
+});
+
+describe("verifying an audit log names the first bad line", () => {
+  // Lines: 1 opened, 2 checkpoint, 3 to 7 events, 8 checkpoint, 9 opened, 10 checkpoint, 11 and 12 events, 13 checkpoint.
+  beforeEach(async () => {
+    await life(5);
+    await life(2);
+  });
+
+  test("of an edit, wherever it is", async () => {
+    const whole = lines();
+    for (const at of whole.keys()) {
+      const changed = (whole[at] ?? "").replace('"node":"n1"', '"node":"n2"');
+      put(whole.with(at, changed));
+      expect(await verify()).toMatchObject({ verdict: "altered", line: at + 1 });
+    }
+  });
+
+  test("of a deletion, wherever it is", async () => {
+    const whole = lines();
+    for (const at of whole.keys()) {
+      put(whole.toSpliced(at, 1));
+      const last = at === whole.length - 1;
+      expect(await verify()).toMatchObject({ verdict: last ? "missing" : "altered", line: at + 1 });
+    }
+  });
+
+  test("of a reordering, an insertion and a repetition", async () => {
+    const whole = lines();
+    for (let at = 0; at + 1 < whole.length; at += 1) {
+      put(whole.with(at, whole[at + 1] ?? "").with(at + 1, whole[at] ?? ""));
+      expect(await verify()).toMatchObject({ verdict: "altered", line: at + 1 });
+      put(whole.toSpliced(at, 0, whole[at] ?? ""));
+      expect(await verify()).toMatchObject({ verdict: "altered", line: at + 2 });
+    }
+  });
+
+  test("of a cut tail, against the checkpoint that was kept", async () => {
+    const whole = lines();
+    for (let length = 0; length < whole.length; length += 1) {
+      put(whole.slice(0, length));
+      expect(await verify()).toMatchObject({ verdict: "missing", line: length + 1 });
+    }
+  });
+
+  test("of a cut tail, against the seals of the recordings, where the checkpoint was put back as well", async () => {
+    const seals = new Map([["a".repeat(32), "5ea1"]]);
+    const [old, before] = [kept(), lines()];
+    {
+      await using audit = open();
+      audit.write({ event: "recording-sealed", recording: "a".repeat(32) as never, seal: "5ea1", cause: "exited" });
+    }
+    expect(await verify(kept(), seals)).toMatchObject({ verdict: "complete" });
+    put(before);
+    expect(await verify(old)).toMatchObject({ verdict: "complete" });
+    expect(await verify(old, seals)).toMatchObject({ verdict: "missing", line: 14 });
+  });
+
+  test("of a cut that the next start found, for ever", async () => {
+    put(lines().slice(0, 11));
+    await life(1);
+    expect(await verify()).toMatchObject({ verdict: "missing", line: 12, detail: expect.stringContaining("line 12") });
+  });
+
+  test("of a log that was written anew by somebody without the key", async () => {
+    const whole = lines();
+    put(boundAnew(whole.with(4, (whole[4] ?? "").replace('"freeBytes":3', '"freeBytes":4'))));
+    // Between the last good checkpoint and the first that does not fit.
+    expect(await verify()).toMatchObject({ verdict: "altered", line: 3 });
+    put(boundAnew(whole.filter((line) => !line.includes('"checkpoint"'))));
+    expect(await verifyAudit({ path, keyOf: keyOf(), signal })).toMatchObject({ verdict: "unsigned" });
+    expect(await verify()).toMatchObject({ verdict: "missing" });
+  });
+
+  test("of two writers, of whom neither goes on as if nothing were", async () => {
+    const [one, other] = [open(), open()];
+    other.write({ event: "reserve-hit", freeBytes: 1 });
+    expect(() => one.write({ event: "reserve-hit", freeBytes: 2 })).toThrow("cannot be written");
+    await Promise.all([one, other].map((each) => each[Symbol.asyncDispose]()));
+    expect(await verify()).toMatchObject({ verdict: "complete" });
+    put([...lines(), lines().at(-1) ?? ""]);
+    expect(await verify()).toMatchObject({ verdict: "altered", line: lines().length });
+  });
+
+  test("says that events were lost, and that nobody known has signed", async () => {
+    const whole = lines();
+    const lost = JSON.stringify({ event: "events-lost", lost: 7, n: 14, prev: hashOf(`${whole.at(-1)}\n`), atMs: 1 });
+    put([...whole, lost]);
+    expect(await verify()).toMatchObject({ verdict: "gap", detail: expect.stringContaining("7 events") });
+    const stranger = await verifyAudit({ path, keyOf: () => undefined, checkpoint: kept(), signal });
+    expect(stranger).toMatchObject({ verdict: "unsigned" });
+  });
+
+  test("bears anything", async () => {
+    for (const text of ["\n", "null\n", "[]\n", '{"n":1}\n', "x".repeat(300_000), "\xff\xfe\n"]) {
+      writeFileSync(path, text);
+      expect(["altered", "missing"]).toContain((await verify()).verdict);
+    }
+  });
+});
+
+test("`bartizan verify --audit` needs no server, and exits with what it found", async () => {
+  await life(2);
+  const data = join(folder, "state", "bartizan");
+  mkdirSync(data, { recursive: true });
+  const names = ["audit.jsonl", "audit-checkpoint.json", "recording-key.pub"];
+  for (const name of names) copyFileSync(join(folder, name), join(data, name));
+  const run = (...args: string[]) => {
+    const env = { ...process.env, HOME: folder, XDG_STATE_HOME: join(folder, "state") };
+    const command = ["server/main.ts", "verify", "--audit", ...args];
+    const { status, stdout } = spawnSync(process.execPath, command, { cwd: root, env, encoding: "utf8" });
+    return [status, stdout];
+  };
+  expect(run()).toEqual([0, expect.stringContaining("complete: 5 lines, 1 starts")]);
+  expect(run(path, "--json")).toEqual([0, expect.stringContaining('"verdict":"complete"')]);
+  const [first, ...rest] = lines();
+  writeFileSync(join(data, "audit.jsonl"), rest.map((line) => `${line}\n`).join(""));
+  expect(first).toContain("log-opened");
+  expect(run()).toEqual([5, expect.stringContaining("altered: line 1 is missing")]);
+  writeFileSync(join(data, "audit.jsonl"), `${first}\n`);
+  expect(run()).toEqual([7, expect.stringContaining("missing: lines 2 to 5")]);
+  rmSync(join(data, "audit.jsonl"));
+  expect(run()).toEqual([7, expect.stringContaining("no such file")]);
+});

@@ -1,0 +1,81 @@
+import { Code, ConnectError, createHandlerContext } from "@connectrpc/connect";
+import { expect, it } from "vitest";
+import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { rulesFrom } from "../../server/access/built-in-rules.ts";
+import { createAccessChanges } from "../../server/access/changes.ts";
+import type { Caller } from "../../server/access/policy.ts";
+import { createRights } from "../../server/access/rights.ts";
+import { createSignInNotes } from "../../server/access/sign-in-notes.ts";
+import { BartizanFault } from "../../server/errors.ts";
+import { createLog } from "../../server/log.ts";
+import { callOf, createGuard } from "../../server/rpc/guard.ts";
+import { createCountingClock } from "../support/counting-clock.ts";
+import { createHeldClock } from "../support/held-clock.ts";
+
+const carol: Caller = { name: "carol", roles: new Set(["auditor"]) };
+
+function watchedBy(again: () => Caller | undefined) {
+  const held = createHeldClock();
+  const clock = createCountingClock(held);
+  const changes = createAccessChanges();
+  const rights = createRights(rulesFrom([]), changes);
+  const log = createLog("silent");
+  const audit = { note() {} };
+  const throttle = { admit() {} };
+  const guard = createGuard({
+    ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },
+    credentialOf: () => ({ caller: carol, again }),
+  });
+  const client = new AbortController();
+  const context = createHandlerContext({
+    ...{ service: SessionService, method: SessionService.method.watch, protocolName: "connect", url: "http://x/" },
+    ...{ requestMethod: "POST", requestSignal: client.signal, requestHeader: { authorization: "Bearer x" } },
+  });
+  guard(context);
+  const reason = () => (context.signal.aborted ? ConnectError.from(context.signal.reason).code : undefined);
+  return { held, clock, changes, context, client, reason };
+}
+
+it("a stream is asked again every five seconds, though nobody told of a change", () => {
+  let caller: Caller | undefined = carol;
+  const { held, clock, reason } = watchedBy(() => caller);
+  held.pass(5000);
+  caller = undefined;
+  held.pass(4999);
+  expect(reason()).toBeUndefined();
+  held.pass(1);
+  expect(reason()).toBe(Code.Unauthenticated);
+  expect(clock.pending).toBe(0);
+});
+
+it("a change of somebody else's asks nobody; one's own, and everybody's, at once", () => {
+  let asked = 0;
+  const { changes, client, clock, held } = watchedBy(() => {
+    asked += 1;
+    return carol;
+  });
+  changes.tell({ why: "signed-out", name: "alice" });
+  expect(asked).toBe(0);
+  changes.tell({ why: "signed-out", name: "carol" });
+  changes.tell({ why: "rules" });
+  expect(asked).toBe(2);
+  client.abort();
+  held.pass(60_000);
+  changes.tell({ why: "rules" });
+  expect(asked).toBe(2);
+  expect(clock.pending).toBe(0);
+});
+
+it("a question of the handler's own is asked with it, of the caller as he is now, and its answer ends the stream", () => {
+  let caller: Caller = carol;
+  const { changes, context, reason } = watchedBy(() => caller);
+  callOf(context).ask(({ roles }) => {
+    if (roles.has("operator")) throw new BartizanFault("not-found", "There is no such session.");
+  });
+  changes.tell({ why: "principals" });
+  expect(reason()).toBeUndefined();
+  caller = { ...carol, roles: new Set(["auditor", "operator"]) };
+  changes.tell({ why: "principals" });
+  expect(reason()).toBe(Code.NotFound);
+  expect(callOf(context).caller.roles).toContain("operator");
+});
