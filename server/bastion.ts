@@ -17,6 +17,7 @@ import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { openExports } from "./audit/open-exports.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
@@ -136,6 +137,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  opening.use(
+    openExports({ settings: config.audit, path: join(config.data, "audit-exports.json"), audit, clock, log }),
+  );
   const signIns = createSignInNotes(audit, clock);
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const locks = openLocks(accessDb, clock, changes);
