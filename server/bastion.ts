@@ -16,6 +16,7 @@ import { createRights } from "./access/rights.ts";
 import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
+import { loggedSeal } from "./audit/logged-seal.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { openExports } from "./audit/open-exports.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
@@ -211,6 +212,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ registry, commands, audit, auditIndex, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
+      sealOf: (recording, signal) => loggedSeal(auditIndex, recording, signal),
     },
     ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
