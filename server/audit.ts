@@ -65,7 +65,7 @@ interface EventDetails {
 
   "session-requested": ByActor & { readonly target: string };
   "session-refused": ByActor & { readonly target: string; readonly cause: string };
-  "session-started": ByActor & InSession;
+  "session-started": ByActor & InSession & { readonly hostKey?: string; readonly algorithms?: string };
   "session-attached": ByActor & InSession & { readonly attachment: string };
   "session-resumed": ByActor & InSession & { readonly attachment: string };
   "session-detached": ByActor & InSession & { readonly attachment: string };
