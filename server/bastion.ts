@@ -14,6 +14,8 @@ import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
 import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
+import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
+import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
 import { loggedSeal } from "./audit/logged-seal.ts";
@@ -29,8 +31,9 @@ import { type Clock, systemClock } from "./flow/clock.ts";
 import { createAdapter } from "./front/adapter.ts";
 import { createAuthPages } from "./front/auth-pages.ts";
 import { createHostGuard } from "./front/host-guard.ts";
-import { type ListenOptions, listen } from "./front/listen.ts";
+import { type ListenOptions, listen, usualLimits } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
+import { createTrustedProxies } from "./front/trusted-proxies.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import { limitsOf } from "./limits.ts";
 import type { Log } from "./log.ts";
@@ -51,6 +54,7 @@ import { Registry } from "./session/registry.ts";
 import { createScreen } from "./session/screen.ts";
 import { openScreenPool } from "./session/screen-pool.ts";
 import { lockFolder } from "./store/folder-lock.ts";
+import { createAddressCheck } from "./target/address-check.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
@@ -70,6 +74,8 @@ export interface BastionOptions {
   readonly disk?: Disk;
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
+  /** How many failed logins are taken, for tests that make many. */
+  readonly throttle?: Partial<ThrottleLimits>;
 }
 
 export interface Bastion extends AsyncDisposable {
@@ -156,6 +162,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       onClosed: (id) => keeper?.closed(id),
     }),
   );
+  const throttle = opening.use(
+    openThrottle(clock, createThrottleFile(join(config.data, "throttle.json"), clock, log), options.throttle),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
@@ -169,9 +178,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         }),
     }),
   );
+  let ownPort: number | undefined;
   const registry = new Registry({
     ...{ clock, log, node: config.node },
-    dial: options.dial ?? createSshDial(clock),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -214,11 +224,11 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       sealOf: (recording, signal) => loggedSeal(auditIndex, recording, signal),
     },
-    ...{ links, pageTokens, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
+    ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
-    credentialOf({ token: given, cookie, address }, call) {
-      if (cookie !== undefined) return identity.byCookie(cookie, call);
+    credentialOf({ token: given, cookie, address, byItself }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, byItself ? undefined : call);
       if (given === undefined) return undefined;
       return principals.byToken(given) ?? pageTokens.credentialOf(given, call) ?? identity.byToken(given, address);
     },
@@ -230,7 +240,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     version: version(),
     shutdown: shutdown.signal,
   });
-  const { host, port, names } = config.listen;
+  const { host, port, names, trustedProxies = [] } = config.listen;
   const pages = {
     "/healthz": () => ({ status: 200, body: "ok\n" }),
     "/readyz": () => (registry.draining ? { status: 503, body: "draining\n" } : { status: 200, body: "ready\n" }),
@@ -238,24 +248,24 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const front = opening.use(
     await listen(
       {
-        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs },
+        ...{ host, port, pingMs, ...usualLimits },
         clearText: tls === undefined || isLoopback(host),
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
       (bound) => {
+        ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
-        const { url } = config.identity;
-        const guard = createHostGuard([...known, ...names], bound, url === undefined ? [] : [new URL(url).host]);
+        const also = config.identity.url === undefined ? [] : [new URL(config.identity.url).host];
+        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, also);
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
+          request: createAdapter({ ...{ router, streams, clock, log, pages, page, auth, guard }, direct: call }),
           upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
         };
       },
-      clock,
-      log,
+      { clock, log, proxies: createTrustedProxies(trustedProxies) },
     ),
   );
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.

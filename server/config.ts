@@ -1,4 +1,5 @@
 /** The one reader of the environment and of the config file: everything the server is told, checked, with lines. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -17,6 +18,7 @@ import {
 } from "./config-access.ts";
 import { fileProblems } from "./config-files.ts";
 import { BartizanFault } from "./errors.ts";
+import { isNet } from "./flow/address.ts";
 
 const name = principalName;
 const port = z.number().int().min(0).max(65535);
@@ -40,14 +42,28 @@ const targetSchema = z.strictObject({
   agent: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
   hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
+  /** True: it may lead to this machine, to link-local and metadata addresses. */
+  allowLocal: z.boolean().default(false),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
   limits: limitsSchema.optional(),
 });
 
+/** What stands in examples, and what people try first (R32). */
+const weakTokens =
+  "|admin|alice|bartizan|changeme|change-me|default|demo|example|letmein|passw0rd|password|root|secret|test|token|123456";
+const weakDigests = new Set(
+  weakTokens
+    .split("|")
+    .flatMap((text) => [text, `${text}\n`].map((each) => createHash("sha256").update(each).digest("hex"))),
+);
+
 const principalSchema = z.strictObject({
   name,
   roles: z.array(z.enum(roleNames)).min(1),
-  tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
+  tokenSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits")
+    .refine((digest) => !weakDigests.has(digest), "everybody would guess this token: make one with openssl rand"),
   /** True: he may do nothing, and what he has open ends. */
   disabled: z.boolean().optional(),
   limits: limitsSchema.optional(),
@@ -72,6 +88,8 @@ const fileSchema = z.strictObject({
       port: port.default(7322),
       /** Further names that clients use for this server. */
       names: z.array(z.string().min(1)).default([]),
+      /** Addresses and nets of proxies that may say who calls, in x-forwarded-for. */
+      trustedProxies: z.array(z.string().refine(isNet, "an address, or a net as 10.0.0.0/8")).optional(),
       tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
     })
     .prefault({}),
@@ -197,7 +215,13 @@ export function parseConfig(
   text: string,
 ): { file: FileConfig; lineOf: (path: readonly PropertyKey[]) => number } | { problems: ConfigProblem[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: false,
+    schema: "core",
+    logLevel: "error",
+  });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   if (document.errors.length > 0)
     return {

@@ -9,6 +9,8 @@ import { createSignedInNames, type SignedInNames } from "./signed-in-names.ts";
 export interface Who {
   readonly name: string;
   readonly roles: readonly string[];
+  /** What he may do, to some thing or other. */
+  readonly may: readonly string[];
   readonly node: string;
   readonly serverVersion: string;
   /** What he came by: "link" or "provider" on a page. */
@@ -141,8 +143,8 @@ export function createAccess(
   }
 
   async function whoIs(): Promise<Who> {
-    const { name, roles, node, serverVersion, way } = await client().whoAmI({}, { timeoutMs });
-    return { name, roles, node, serverVersion, way };
+    const { name, roles, may, node, serverVersion, way } = await client().whoAmI({}, { timeoutMs });
+    return { name, roles, may, node, serverVersion, way };
   }
 
   async function learnProvider(): Promise<void> {

@@ -9,6 +9,7 @@ import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
 import { AuditPage } from "./pages/audit-page.tsx";
 import { CommandsPage } from "./pages/commands-page.tsx";
+import { LocksPage } from "./pages/locks-page.tsx";
 import { LoginPage } from "./pages/login-page.tsx";
 import { RecordingsPage } from "./pages/recordings-page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
@@ -133,6 +134,9 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/recordings">
                       <RecordingsPage />
                     </Route>
+                    <Route path="/locks">
+                      <LocksPage />
+                    </Route>
                     <Route path="/tokens">
                       <TokensPage />
                     </Route>
@@ -186,6 +190,7 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/commands": words.nav.commands,
       "/audit": words.nav.audit,
       "/shell": words.nav.shells,
+      "/locks": words.locks.title,
       "/tokens": words.identity.tokens.title,
       "/login": words.identity.login.title,
     };

@@ -8,6 +8,8 @@ import {
   type SessionClient,
   type SessionInfo,
   type Size,
+  type Stopped,
+  stopped,
 } from "../proto/client/index.ts";
 import { pauseFor } from "../proto/client/pause.ts";
 import type { TypedCommand } from "../proto/gen/bartizan/v1/command_pb.ts";
@@ -24,6 +26,8 @@ export interface ViewingState {
   /** Everybody else who watches, by name. */
   readonly others: readonly string[];
   readonly operatorHere: boolean;
+  /** Who stopped the operator's input, and why. */
+  readonly frozen?: Stopped | undefined;
   /** How long the newest output took to this page above the fastest so far, in milliseconds. */
   readonly lagMs: number;
   /** Output bytes that this viewing was not sent because it was too slow, in all. */
@@ -125,6 +129,7 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         }
         const { cols = 80, rows = 24 } = event.session.size ?? {};
         const reconnections = state.reconnections + (event.kind === "reconnected" ? 1 : 0);
+        become({ frozen: stopped(event.session.frozen) });
         become({ phase: "live", session: event.session, size: { cols, rows }, reconnections, ...people() });
         return;
       }
@@ -154,6 +159,9 @@ export function openViewing(box: HTMLElement, options: ViewingOptions): Viewing 
         return;
       case "command":
         become({ commands: withCommand(state.commands, event.command) });
+        return;
+      case "freeze":
+        become({ frozen: event.frozen });
         return;
       case "reconnecting":
         become({ phase: "reconnecting", attempt: event.attempt });

@@ -37,7 +37,7 @@ const ofTargets = all.filter((action) => actions[action] !== "alone" && action !
 export const actionWords = {
   open: { gives: ["open", "reattach", "see-target"], takes: ["open", "reattach"] },
   see: { gives: ["see", "see-target"], takes: ofTargets },
-  watch: { gives: ["watch", "see", "see-target"], takes: ["watch"] },
+  watch: { gives: ["watch", "see"], takes: ["watch"] },
   "know-watchers": { gives: ["know-watchers"], takes: ["know-watchers"] },
   replay: { gives: recorded, takes: recorded },
   kick: { gives: ["kick", "see"], takes: ["kick"] },

@@ -5,7 +5,7 @@ import type { TellIdentity } from "./identity-events.ts";
 
 /** A caller who was not heard of for so long has signed in anew. */
 const quietMs = 60 * 60 * 1000;
-/** Failures from one address are one line in so much; the next one says how many there were. */
+/** Failures from one address, of one cause, are one line in so much; the next one says how many there were. */
 const foldMs = 60_000;
 /** At the bound who was longest quiet is forgotten: his next call is noted once more. */
 const mostCallers = 10_000;
@@ -42,8 +42,8 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
   const fold = (event: "login-failed" | "login-throttled", from: string, cause: string) => {
     const nowMs = clock.monotonicMs();
     for (const [key, { atMs, times }] of failures) if (nowMs - atMs >= foldMs && times === 0) failures.delete(key);
-    const address = failures.size < mostAddresses || failures.has(`${event} ${from}`) ? from : "many";
-    const key = `${event} ${address}`;
+    const address = failures.size < mostAddresses || failures.has(`${event} ${from} ${cause}`) ? from : "many";
+    const key = `${event} ${address} ${cause}`;
     const known = failures.get(key);
     if (known !== undefined && nowMs - known.atMs < foldMs) {
       known.times += 1;

@@ -7,8 +7,9 @@ import { bars } from "../access/lock.ts";
 import type { PageTokens } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
-import type { Audit } from "../audit.ts";
-import { BartizanFault, faultFrom } from "../errors.ts";
+import type { Throttle } from "../access/throttle.ts";
+import type { Audit, SignInWay } from "../audit.ts";
+import { BartizanFault } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
 import { actorOfCall, addressOfCall, callerOfCall } from "./guard.ts";
@@ -25,6 +26,7 @@ export interface AccessServiceNeeds extends EntryNeeds, TokenMethodsNeeds, Login
   readonly registry: { readonly size: number };
   readonly links: Links;
   readonly pageTokens: PageTokens;
+  readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly audit: Pick<Audit, "write">;
@@ -45,7 +47,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
-        way: wayOf(caller),
+        way: ways[caller.signedIn ?? "token"],
         may: mayDoEver(needs.rights, caller),
         locks: needs.locks
           .list()
@@ -56,7 +58,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.signedIn === "oidc")
         throw new BartizanFault(
           "forbidden",
           "Links are made by who has the server's own token, or one of its config.",
@@ -79,19 +81,23 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
   };
 }
 
-function redeem({ links, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
+const ways: Readonly<Record<SignInWay, string>> = {
+  ...{ "local-token": "token", token: "token", link: "link", oidc: "provider" },
+  ...{ "api-token": "api-token", device: "api-token" },
+};
+
+/** Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address. */
+function redeem({ links, throttle, signIns }: AccessServiceNeeds, code: string, address: string): Caller {
   try {
-    return links.redeem(code, address);
+    return links.redeem(code);
   } catch (error) {
-    const { word } = faultFrom(error);
-    if (word === "limit") signIns.throttled(address, "link");
-    else signIns.failed(address, "link");
+    try {
+      throttle.failed({ address });
+    } catch (limit) {
+      signIns.throttled(address, "link");
+      throw limit;
+    }
+    signIns.failed(address, "link");
     throw error;
   }
-}
-
-function wayOf({ byToken, bySignIn, byLink }: Caller): string {
-  if (byToken !== undefined) return "api-token";
-  if (bySignIn === true) return "provider";
-  return byLink === true ? "link" : "token";
 }

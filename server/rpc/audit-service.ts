@@ -17,7 +17,7 @@ import type { AuditStreams } from "./stream-method.ts";
 import { createViewFold } from "./view-fold.ts";
 
 export interface AuditServiceNeeds {
-  readonly audit: Pick<AuditLog, "write" | "onGrown">;
+  readonly audit: Pick<AuditLog, "write" | "note" | "onGrown">;
   readonly index: AuditIndex;
   readonly clock: Clock;
 }

@@ -17,8 +17,11 @@ export function mayDo(rights: Rights, caller: Caller, kind: keyof typeof actions
   return actions[kind].filter((action) => rights.may(caller, action, resource));
 }
 
-/** To anything at all; "watch-others": also to what is not his. */
+/** To anything at all; "watch-others" and "tokens-of-others": also to what is not his. */
 export function mayDoEver(rights: Rights, caller: Caller): string[] {
-  const others = rights.mayReachOthers(caller, "watch") ? ["watch-others"] : [];
-  return [...ever.filter((action) => rights.mayEver(caller, action)), ...others];
+  return [
+    ...ever.filter((action) => rights.mayEver(caller, action)),
+    ...(rights.mayReachOthers(caller, "watch") ? ["watch-others"] : []),
+    ...(rights.mayReachOthers(caller, "tokens") ? ["tokens-of-others"] : []),
+  ];
 }

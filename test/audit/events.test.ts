@@ -79,6 +79,7 @@ describe("what happens is noted, with who did it and from where:", () => {
       ["link-made", local, "local-token", undefined],
       ["login-ok", local, "link", "127.0.0.1"],
       ["login-failed", "token", undefined, "127.0.0.1"],
+      ["login-failed", "link", undefined, "127.0.0.1"],
     ]);
   });
 
@@ -187,7 +188,7 @@ describe("what happens is noted, with who did it and from where:", () => {
 });
 
 describe("failures to sign in", () => {
-  test("are one line a minute for each address, and the next one says how many there were", () => {
+  test("are one line a minute for each address and cause, and the next one says how many there were", () => {
     const clock = createHeldClock();
     const noted: AuditEvent[] = [];
     const notes = createSignInNotes({ note: (event) => void noted.push(event) }, clock);

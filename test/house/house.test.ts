@@ -67,6 +67,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     types: ["server/target/"],
   },
   "server/config-access.ts": { values: ["server/access/built-in-rules.ts", "server/access/policy.ts", "ground"] },
+  "server/dump-guard.ts": { values: [] },
   "server/config-files.ts": { values: ["ground"], types: ["server/config.ts"] },
   "server/flow/": { values: ["server/flow/", "server/events.ts", "server/errors.ts", "proto/client/printable.ts"] },
   ground: { values: ["ground"] },
@@ -117,7 +118,6 @@ const doors: readonly { what: RegExp; within: readonly Source[]; files: readonly
   { what: /^ioredis$/, within: product, files: [/^server\/group\/redis-client\.ts$/] },
   { what: /^prom-client$/, within: product, files: [/^server\/metrics\.ts$/] },
   { what: /^(openid-client|jose)$/, within: product, files: [/^server\/access\/oidc\.ts$/] },
-  { what: /^rate-limiter-flexible$/, within: product, files: [/^server\/(access|front)\/throttle\.ts$/] },
   { what: /^yaml$/, within: product, files: [/^server\/config\.ts$/] },
   { what: /^pino$/, within: product, files: [/^server\/log\.ts$/], types: "free" },
   {

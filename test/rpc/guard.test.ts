@@ -21,8 +21,9 @@ function watchedBy(again: () => Caller | undefined) {
   const rights = createRights(rulesFrom([]), changes);
   const log = createLog("silent");
   const audit = { note() {} };
+  const throttle = { admit() {} };
   const guard = createGuard({
-    ...{ rights, changes, clock, log, audit, signIns: createSignInNotes(audit, clock) },
+    ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },
     credentialOf: () => ({ caller: carol, again }),
   });
   const client = new AbortController();

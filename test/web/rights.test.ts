@@ -3,9 +3,22 @@ import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { SessionInfoSchema, SessionState } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { rulesFrom } from "../../server/access/built-in-rules.ts";
+import { createAccessChanges } from "../../server/access/changes.ts";
 import { type Action, actions, type Caller, decide, type RoleName, roleNames } from "../../server/access/policy.ts";
+import { createRights } from "../../server/access/rights.ts";
 import { signInPlaces } from "../../server/access/sign-in-flow.ts";
-import { mayKick, mayOpen, mayReopen, mayWatch } from "../../web/parts/rights.ts";
+import { mayDo, mayDoEver } from "../../server/rpc/may.ts";
+import {
+  knowsWatchers,
+  mayFreeze,
+  mayKick,
+  mayLock,
+  mayManageTokens,
+  mayOpen,
+  mayReopen,
+  mayWatch,
+  seesAll,
+} from "../../web/parts/rights.ts";
 import { tokenScopeNames, tokenScopes } from "../../web/token-scopes.ts";
 
 const rules = rulesFrom([]);
@@ -16,21 +29,29 @@ const every = Array.from({ length: 2 ** roleNames.length }, (_, bits) =>
 it.each(every.map((roles) => [roles.join("+") || "nobody", roles] as const))(
   "the page offers %s exactly what the server's policy allows",
   (_name, roles) => {
-    const who = { name: "ana", roles, node: "n1", serverVersion: "0", way: "link" };
     const caller: Caller = { name: "ana", roles: new Set<RoleName>(roles) };
+    const rights = createRights(rules, createAccessChanges());
+    const may = mayDoEver(rights, caller);
+    const who = { name: "ana", roles, may, node: "n1", serverVersion: "0", way: "link" };
     expect(mayOpen(who)).toBe(decide(caller, "open", undefined, rules).allowed);
+    expect(mayLock(who)).toBe(roles.includes("admin"));
+    expect(mayManageTokens(who)).toBe(roles.includes("admin"));
+    expect(seesAll(who)).toBe(roles.includes("auditor") || roles.includes("admin"));
+    expect(knowsWatchers(who)).toBe(roles.includes("auditor") || roles.includes("admin"));
     for (const operator of ["ana", "bob"]) {
       const resource = { owner: operator, target: "web1", labels: {} };
       const allowed = (action: Action) => decide(caller, action, resource, rules).allowed;
-      const shown = (state: SessionState) => create(SessionInfoSchema, { state, operator: { name: operator } });
+      const told = mayDo(rights, caller, "session", resource);
+      const shown = (state: SessionState) =>
+        create(SessionInfoSchema, { state, operator: { name: operator }, may: told });
       const live = shown(SessionState.ATTACHED);
-      // Only who is somebody sees a session at all.
-      if (roles.length > 0) expect(mayWatch(who, live)).toBe(allowed("watch"));
-      expect(mayKick(who, live)).toBe(allowed("kick"));
-      expect(mayReopen(who, shown(SessionState.DETACHED))).toBe(allowed("reattach"));
-      expect(mayReopen(who, live)).toBe(false);
+      expect(mayWatch(live)).toBe(allowed("watch"));
+      expect(mayKick(live)).toBe(allowed("kick"));
+      expect(mayFreeze(live)).toBe(allowed("freeze"));
+      expect(mayReopen(shown(SessionState.DETACHED))).toBe(allowed("reattach"));
+      expect(mayReopen(live)).toBe(false);
       const ended = shown(SessionState.ENDED);
-      expect([mayWatch(who, ended), mayKick(who, ended), mayReopen(who, ended)]).toEqual([false, false, false]);
+      expect([mayWatch, mayKick, mayReopen, mayFreeze].map((ask) => ask(ended))).toEqual([false, false, false, false]);
     }
   },
 );

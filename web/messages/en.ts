@@ -1,7 +1,8 @@
-/** Every word the page says, in English, with en-shell.ts, en-replay.ts, en-identity.ts and en-audit.ts. */
+/** Every word the page says, in English, with the files beside it. Other languages have the same shape. */
 
 import { auditEn } from "./en-audit.ts";
 import { identityEn } from "./en-identity.ts";
+import { locksEn } from "./en-locks.ts";
 import { replayEn } from "./en-replay.ts";
 import { shellEn } from "./en-shell.ts";
 
@@ -13,6 +14,7 @@ export const en = {
   past: replayEn,
   identity: identityEn,
   audit: auditEn,
+  locks: locksEn,
   nav: {
     label: "Main",
     skip: "Skip to the content",

@@ -1,8 +1,9 @@
-/** Every word the page says, in Chinese (simplified), with zh-shell.ts, zh-replay.ts, zh-identity.ts and zh-audit.ts. */
+/** Every word the page says, in Chinese (simplified), with the files beside it. */
 
 import type { Messages } from "./en.ts";
 import { auditZh } from "./zh-audit.ts";
 import { identityZh } from "./zh-identity.ts";
+import { locksZh } from "./zh-locks.ts";
 import { replayZh } from "./zh-replay.ts";
 import { shellZh } from "./zh-shell.ts";
 
@@ -12,6 +13,7 @@ export const zh: Messages = {
   past: replayZh,
   identity: identityZh,
   audit: auditZh,
+  locks: locksZh,
   nav: {
     label: "主导航",
     skip: "跳到内容",

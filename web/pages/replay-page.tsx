@@ -37,7 +37,7 @@ const sealingMs = 1000;
 
 export function ReplayPage({ id }: { id: string }) {
   const words = useWords();
-  const { feed, who, settings } = usePage();
+  const { feed, settings } = usePage();
   const [, navigate] = useLocation();
   const [search] = useSearchParams();
   const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
@@ -150,7 +150,7 @@ export function ReplayPage({ id }: { id: string }) {
           </Box>
           {replaying !== undefined && state !== undefined && (
             <PlayerBar replaying={replaying} state={state} totalMs={totalMs} marks={marks}>
-              {session !== undefined && mayWatch(who, session) && (
+              {session !== undefined && mayWatch(session) && (
                 <Button
                   component={Link}
                   href={`/watch/${encodeURIComponent(session.id)}`}

@@ -10,14 +10,25 @@ import { Icon } from "../parts/icons.tsx";
 import { useWords } from "../parts/language.tsx";
 import { NowProvider } from "../parts/now.tsx";
 import { usePage } from "../parts/page-context.tsx";
-import { mayOpen } from "../parts/rights.ts";
+import { mayOpen, mayOpenOn } from "../parts/rights.ts";
 import { StatePanel } from "../parts/state-panel.tsx";
 import { noteTargetUse, readTargetHistory } from "../parts/target-history.ts";
 import { TargetRow } from "../parts/target-row.tsx";
 
+const lockedAgainMs = 10_000;
+
 export function TargetsPage() {
   const words = useWords();
-  const list = useQuery(TargetService.method.listTargets, {}, { refetchOnWindowFocus: true });
+  const list = useQuery(
+    TargetService.method.listTargets,
+    {},
+    {
+      ...{ refetchOnWindowFocus: true, refetchOnMount: "always" as const },
+      // A lock ends by itself, or is lifted elsewhere.
+      refetchInterval: ({ state }) =>
+        state.data?.targets.some(({ lock }) => lock !== undefined) ? lockedAgainMs : false,
+    },
+  );
   return (
     <Container size="lg" py="lg">
       <Stack gap="md">
@@ -53,7 +64,7 @@ function Inventory({ targets }: { targets: readonly Target[] }) {
   useSlashFocuses(field);
 
   const open = (target: Target | undefined) => {
-    if (target === undefined || !allowed) return;
+    if (target === undefined || !mayOpenOn(target)) return;
     noteTargetUse(target.name, Date.now());
     openShell({ target: target.name });
   };
@@ -127,7 +138,7 @@ function Inventory({ targets }: { targets: readonly Target[] }) {
                 target={target}
                 id={`target-${index}`}
                 chosen={index === at}
-                allowed={allowed}
+                allowed={mayOpenOn(target)}
                 usedAtMs={history.get(target.name)}
                 onOpen={open}
               />

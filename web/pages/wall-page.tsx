@@ -15,9 +15,9 @@ const lingerMs = 6000;
 
 export function WallPage() {
   const words = useWords();
-  const { feed, who } = usePage();
+  const { feed } = usePage();
   const { kind, sessions } = useSyncExternalStore(feed.subscribe, () => feed.state);
-  const watchable = sessions.filter((session) => mayWatch(who, session));
+  const watchable = sessions.filter((session) => mayWatch(session));
   const tiles = useTiles(watchable);
   const hidden = watchable.length - tiles.filter(({ over }) => !over).length;
   return (

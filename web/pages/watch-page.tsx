@@ -13,6 +13,7 @@ import {
 } from "../../proto/client/index.ts";
 import { BellSwitch } from "../parts/bell-switch.tsx";
 import { FaultPanel } from "../parts/fault-panel.tsx";
+import { FreezeButton } from "../parts/freeze-button.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { KickDialog } from "../parts/kick-dialog.tsx";
 import { useWords } from "../parts/language.tsx";
@@ -29,7 +30,7 @@ import type { ViewingState } from "../viewing.ts";
 
 export function WatchPage({ sessionId }: { sessionId: string }) {
   const words = useWords();
-  const { feed, who, settings } = usePage();
+  const { feed, settings } = usePage();
   // An image says its name; in screen reader mode the lines inside are to be read.
   const { screenReader } = useSyncExternalStore(settings.subscribe, settings.get);
   const list = useSyncExternalStore(feed.subscribe, () => feed.state);
@@ -82,7 +83,10 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
             </Button>
           </Tooltip>
         )}
-        {session !== undefined && state?.phase !== "ended" && mayKick(who, session) && (
+        {session !== undefined && state?.phase === "live" && (
+          <FreezeButton session={session} frozen={state.frozen !== undefined} />
+        )}
+        {session !== undefined && state?.phase !== "ended" && mayKick(session) && (
           <Button size="compact-md" color="red" variant="light" onClick={() => setKicked(session)}>
             {words.sessions.kick}
           </Button>

@@ -1,21 +1,23 @@
 /** Asks for the reason of a kick, gives the order, and tells what is known about the end: no more, no less. */
 
-import { Alert, Button, Group, Loader, Modal, Stack, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Group, Loader, Modal, Select, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { isLostCall } from "../../proto/client/faults.ts";
 import { endCause, faultOf, KickOutcome, printable, type SessionInfo } from "../../proto/client/index.ts";
-import type { KickResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { KickLockScope, type KickResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { Messages } from "../messages/en.ts";
 import { useFaultWords } from "./fault-words.ts";
 import { useWords } from "./language.tsx";
+import { LockSpan, untilPart } from "./lock-span.tsx";
 import { usePage } from "./page-context.tsx";
 import { causeWords, operatorOf, shortTimeWords } from "./phrases.ts";
-import { isOwn, knowsWatchers } from "./rights.ts";
+import { isOwn, knowsWatchers, mayLockAfter } from "./rights.ts";
 
 /** Longer than the server waits for the session's holder. */
 const answerTimeoutMs = 20_000;
 const longestReason = 500;
+const hourMs = 3_600_000;
 
 export interface KickDialogProps {
   /** Whom; undefined: the dialog is closed. */
@@ -60,12 +62,14 @@ function Asking({ session, onClose, stopWaiting }: AskingProps) {
   const [missing, setMissing] = useState(false);
   // The same order again is the same order: asking twice never kicks twice.
   const [idempotencyId] = useState(() => crypto.randomUUID());
+  const [scope, setScope] = useState<KickLockScope>(KickLockScope.UNSPECIFIED);
+  const [spanMs, setSpanMs] = useState<number | undefined>(hourMs);
   const waiting = useRef<AbortController>(undefined);
   const kick = useMutation({
     mutationFn: () => {
       waiting.current = new AbortController();
       return api.clients.sessions.kick(
-        { sessionId: session.id, reason: reason.trim(), idempotencyId },
+        { sessionId: session.id, reason: reason.trim(), idempotencyId, ...lockPart(scope, spanMs) },
         { timeoutMs: answerTimeoutMs, signal: waiting.current.signal },
       );
     },
@@ -128,6 +132,17 @@ function Asking({ session, onClose, stopWaiting }: AskingProps) {
             if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) submit(event);
           }}
         />
+        {mayLockAfter(session) && (
+          <Select
+            label={words.locks.kick.label}
+            allowDeselect={false}
+            disabled={kick.isPending || again}
+            data={scopesOf(words, session)}
+            value={String(scope)}
+            onChange={(value) => setScope(Number(value ?? 0) as KickLockScope)}
+          />
+        )}
+        {scope !== KickLockScope.UNSPECIFIED && <LockSpan value={spanMs} onChange={setSpanMs} />}
         {kick.isPending && (
           <Group gap="xs" role="status">
             <Loader size="xs" />
@@ -148,12 +163,28 @@ function Asking({ session, onClose, stopWaiting }: AskingProps) {
   );
 }
 
+function scopesOf(words: Messages, session: SessionInfo): { value: string; label: string }[] {
+  const [name, target] = [operatorOf(session), printable(session.target, 80)];
+  return [
+    { value: String(KickLockScope.UNSPECIFIED), label: words.locks.kick.none },
+    { value: String(KickLockScope.TARGET), label: words.locks.kick.target(target) },
+    { value: String(KickLockScope.USER), label: words.locks.kick.user(name) },
+    { value: String(KickLockScope.USER_ON_TARGET), label: words.locks.kick.both(name, target) },
+  ];
+}
+
+function lockPart(scope: KickLockScope, spanMs: number | undefined) {
+  return scope === KickLockScope.UNSPECIFIED ? {} : { lock: { scope, ...untilPart(spanMs) } };
+}
+
 function Outcome({ answer }: { answer: KickResponse }) {
   const words = useWords();
   const { who } = usePage();
   const { color, name, lines } = saidOf(words, answer, knowsWatchers(who));
   return (
     <Alert color={color} variant="light" role="status" data-testid="kick-outcome" data-outcome={name}>
+      {answer.lock !== undefined && <Text>{words.locks.kick.set}</Text>}
+      {answer.lockNotEverywhere && <Text>{words.locks.notEverywhere}</Text>}
       {lines.map((line) => (
         <Text key={line}>{line}</Text>
       ))}

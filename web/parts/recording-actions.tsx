@@ -7,9 +7,8 @@ import { ExportFormat, type Recording } from "../../proto/gen/bartizan/v1/record
 import { stateWordOf } from "../recording-facts.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
-import { usePage } from "./page-context.tsx";
 import { operatorOf } from "./phrases.ts";
-import { mayDeleteRecordings } from "./rights.ts";
+import { mayDeleteRecording } from "./rights.ts";
 
 export interface RecordingActs {
   onVerify(recording: Recording): void;
@@ -47,7 +46,6 @@ export function RecordingActions({ recording, justify = "flex-start", ...acts }:
 /** All but the replay itself. */
 export function RecordingMenu({ recording, onVerify, onDownload, onDelete }: { recording: Recording } & RecordingActs) {
   const words = useWords().past.recordings;
-  const { who } = usePage();
   const state = stateWordOf(recording);
   return (
     <Menu position="bottom-end" width={280} withInitialFocusPlaceholder={false}>
@@ -78,7 +76,7 @@ export function RecordingMenu({ recording, onVerify, onDownload, onDelete }: { r
             />
           </>
         )}
-        {mayDeleteRecordings(who) && state !== "live" && (
+        {mayDeleteRecording(recording) && state !== "live" && (
           <>
             <Menu.Divider />
             <Menu.Item

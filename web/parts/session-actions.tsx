@@ -1,8 +1,9 @@
-/** What the caller may do to a session: watch, reopen, kick; and its recording, to be replayed and searched. */
+/** What the caller may do to a session: watch, reopen, freeze, kick; and its recording, to be replayed and searched. */
 
 import { ActionIcon, Button, Group, Tooltip } from "@mantine/core";
 import { Link } from "wouter";
 import { printable, type SessionInfo, SessionState } from "../../proto/client/index.ts";
+import { FreezeButton } from "./freeze-button.tsx";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 import { lookBackPath } from "./look-back.ts";
@@ -17,7 +18,7 @@ export interface SessionActionsProps {
 
 export function SessionActions({ session, justify = "flex-start", onKick }: SessionActionsProps) {
   const words = useWords();
-  const { who, openShell } = usePage();
+  const { openShell } = usePage();
   const target = printable(session.target, 80);
   const recorded = session.recordingId !== "";
   const back = lookBackPath(session);
@@ -56,7 +57,7 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
   }
   return (
     <Group gap={6} wrap="nowrap" justify={justify}>
-      {mayReopen(who, session) && (
+      {mayReopen(session) && (
         <Button
           size="compact-sm"
           variant="light"
@@ -67,7 +68,7 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
           {words.sessions.reopen}
         </Button>
       )}
-      {mayWatch(who, session) && (
+      {mayWatch(session) && (
         <Button
           component={Link}
           href={`/watch/${encodeURIComponent(session.id)}`}
@@ -79,7 +80,7 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
           {words.sessions.watch}
         </Button>
       )}
-      {back !== undefined && mayWatch(who, session) && (
+      {back !== undefined && mayWatch(session) && (
         <Tooltip label={words.past.player.rewindHint} multiline maw={260}>
           <ActionIcon
             component={Link}
@@ -92,7 +93,8 @@ export function SessionActions({ session, justify = "flex-start", onKick }: Sess
           </ActionIcon>
         </Tooltip>
       )}
-      {mayKick(who, session) && (
+      <FreezeButton session={session} frozen={session.frozen !== undefined} />
+      {mayKick(session) && (
         <Button
           size="compact-sm"
           variant="light"

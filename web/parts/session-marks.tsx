@@ -8,6 +8,17 @@ import { causeWords } from "./phrases.ts";
 
 export function StateMark({ session }: { session: SessionInfo }) {
   const words = useWords();
+  const { frozen } = session;
+  if (frozen !== undefined) {
+    const hint = words.locks.freeze.markHint(printable(frozen.by?.name ?? "?", 60), printable(frozen.reason, 300));
+    return (
+      <Tooltip label={hint} multiline maw={300} events={{ hover: true, focus: true, touch: true }}>
+        <Badge variant="light" color="indigo" tabIndex={0}>
+          {words.locks.freeze.mark}
+        </Badge>
+      </Tooltip>
+    );
+  }
   if (session.state === SessionState.DETACHED) {
     return (
       <Tooltip label={words.sessions.detachedHint} events={{ hover: true, focus: true, touch: true }}>

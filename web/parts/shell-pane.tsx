@@ -46,11 +46,20 @@ export function ShellPane(props: ShellPaneProps) {
 
 function Notices({ tab }: { tab: ShellTab }) {
   const words = useWords().shell;
-  const { notices, discardedBytes, clipboard } = tab.state;
+  const frozenWords = useWords().locks.freeze;
+  const { notices, discardedBytes, clipboard, frozen } = tab.state;
   return (
     <div className="shell-notices" role="log" aria-live="polite">
       {clipboard !== undefined && (
         <ClipboardQuestion key={clipboard.id} wish={clipboard} onAnswered={() => tab.view?.focus()} />
+      )}
+      {frozen !== undefined && (
+        <Alert color="indigo" title={frozenWords.you(printable(frozen.by, 60))} data-testid="frozen">
+          <Text size="sm">{printable(frozen.reason, 500)}</Text>
+          <Text size="xs" c="dimmed">
+            {frozenWords.youHint}
+          </Text>
+        </Alert>
       )}
       {discardedBytes > 0 && (
         <Alert color="yellow" withCloseButton closeButtonLabel={words.notices.dismiss} onClose={() => tab.dismiss(0)}>

@@ -1,7 +1,9 @@
 /** One target of the inventory, as an option of the list that the search field drives. */
 
-import { Badge, Box, Group, Text, ThemeIcon } from "@mantine/core";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { Badge, Box, Group, Text, ThemeIcon, Tooltip } from "@mantine/core";
 import { printable } from "../../proto/client/index.ts";
+import type { Lock } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { type Target, TargetKind } from "../../proto/gen/bartizan/v1/target_pb.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
@@ -46,6 +48,7 @@ export function TargetRow({ target, id, chosen, allowed, usedAtMs, onOpen }: Tar
               {words.targets.demo}
             </Badge>
           )}
+          {target.lock !== undefined && <LockMark lock={target.lock} />}
           {Object.entries(target.labels).map(([key, value]) => (
             <Badge key={key} size="sm" variant="default" tt="none" fw={500}>
               {printable(`${key}=${value}`, 60)}
@@ -70,5 +73,18 @@ export function TargetRow({ target, id, chosen, allowed, usedAtMs, onOpen }: Tar
         </Group>
       )}
     </div>
+  );
+}
+
+function LockMark({ lock }: { lock: Lock }) {
+  const words = useWords().locks;
+  const until = lock.until === undefined ? words.lifted : timestampDate(lock.until).toLocaleString();
+  const text = words.lockedBy(printable(lock.by, 60), until, printable(lock.reason, 300));
+  return (
+    <Tooltip label={text} multiline maw={320} events={{ hover: true, focus: true, touch: true }}>
+      <Badge size="sm" variant="light" color="red" tt="none" data-testid="locked" aria-label={text}>
+        {words.locked}
+      </Badge>
+    </Tooltip>
   );
 }

@@ -68,6 +68,9 @@ export function UserMenu() {
           <Menu.Item leftSection={<Icon name="settings" />} onClick={() => setSettingsOpened(true)}>
             {words.user.terminal}
           </Menu.Item>
+          <Menu.Item leftSection={<Icon name="hands-off" />} component={Link} href="/locks">
+            {words.locks.menu}
+          </Menu.Item>
           <Menu.Item leftSection={<Icon name="seal" />} component={Link} href="/tokens">
             {words.identity.tokens.menu}
           </Menu.Item>

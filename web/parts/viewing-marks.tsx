@@ -2,6 +2,7 @@
 
 import { Badge, type BadgeProps, Group, Text, Tooltip } from "@mantine/core";
 import type { ReactNode } from "react";
+import { printable } from "../../proto/client/index.ts";
 import type { ViewingState } from "../viewing.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
@@ -9,7 +10,7 @@ import { amountWords, shortTimeWords } from "./phrases.ts";
 
 export function ViewingMarks({ state }: { state: ViewingState }) {
   const words = useWords();
-  const { phase, size, others, operatorHere, lagMs, skippedBytes, approximate } = state;
+  const { phase, size, others, operatorHere, frozen, lagMs, skippedBytes, approximate } = state;
   return (
     <Group gap={8}>
       {phase === "live" && (
@@ -35,6 +36,16 @@ export function ViewingMarks({ state }: { state: ViewingState }) {
       {phase === "live" && !operatorHere && (
         <Mark hint={words.watch.awayHint} color="orange" testid="away">
           {words.watch.away}
+        </Mark>
+      )}
+      {phase === "live" && frozen !== undefined && (
+        <Mark
+          hint={words.locks.freeze.markHint(printable(frozen.by, 60), printable(frozen.reason, 300))}
+          color="indigo"
+          testid="frozen"
+          icon={<Icon name="pause" size={14} />}
+        >
+          {words.locks.freeze.mark}
         </Mark>
       )}
       {skippedBytes > 0 && (
