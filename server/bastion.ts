@@ -256,13 +256,20 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
+        const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
         const also = config.identity.url === undefined ? [] : [new URL(config.identity.url).host];
         const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, also);
         return {
-          request: createAdapter({ ...{ router, streams, clock, log, pages, page, auth, guard }, direct: call }),
-          upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
+          request: createAdapter({
+            ...{ router, streams, clock, log, pages, page, auth, guard, onCrossSite },
+            direct: call,
+          }),
+          upgrade: createWsBridge({
+            ...{ streams, call, guard, clock, onCrossSite },
+            pingMs: options.limits?.pingMs ?? pingMs,
+          }),
         };
       },
       { clock, log, proxies: createTrustedProxies(trustedProxies) },

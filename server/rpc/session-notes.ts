@@ -28,11 +28,12 @@ export interface SessionNotes {
   kickRefused(info: AboutSession): void;
 }
 
-/** Refusals that are about the host's key. */
-const hostKeyWords: Readonly<Partial<Record<FaultWord, "host-key-changed" | "host-key-refused">>> = {
+/** Refusals that are events of their own, too. */
+const ownEvents: Readonly<Partial<Record<FaultWord, "host-key-changed" | "host-key-refused" | "address-refused">>> = {
   "host-key-changed": "host-key-changed",
   "host-key-revoked": "host-key-refused",
   "host-key-unproven": "host-key-refused",
+  "target-address": "address-refused",
 };
 
 export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
@@ -44,7 +45,7 @@ export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
     },
     refused(target, error) {
       const { word, message } = faultFrom(error);
-      const event = hostKeyWords[word];
+      const event = ownEvents[word];
       if (event !== undefined) audit.note({ event, actor, target, cause: message });
       audit.note({ event: "session-refused", actor, target, cause: word });
     },
