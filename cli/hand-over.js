@@ -5,9 +5,10 @@ import { constants } from "node:os";
 /**
  * For the Node that runs the server. A flood of output is many short-lived buffers outside the heap; with V8's small
  * first heap each 10 MB of them cost a full collection, and the server a third of its time. The thread that looks for
- * commands collects what hundreds of idle sessions gave up itself: its heap has room, V8 would keep it.
+ * commands collects what hundreds of idle sessions gave up itself: its heap has room, V8 would keep it. No signal starts a
+ * debugger.
  */
-export const serverFlags = ["--initial-old-space-size=256", "--expose-gc"];
+export const serverFlags = ["--initial-old-space-size=256", "--expose-gc", "--disable-sigusr1"];
 
 /**
  * Runs `program` in this process's place and exits with its status (128 + n when signal n ended it). At a terminal,

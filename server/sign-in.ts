@@ -1,10 +1,11 @@
 /** The way into the page: one-time codes and the tokens they give; on one node, or on every node of a group alike. */
-import { type AskRedeem, codeOfNode, redeemAnywhere } from "./access/group-links.ts";
+import { type AskRedeem, codeOfNode, redeemAnywhere, redeemHere } from "./access/group-links.ts";
 import { createGroupPageTokens } from "./access/group-page-tokens.ts";
 import { type Link, Links } from "./access/links.ts";
 import { MemoryPageTokens, type PageToken } from "./access/page-tokens.ts";
 import type { Caller, RoleName } from "./access/policy.ts";
 import type { Credential } from "./access/principals.ts";
+import type { Throttle } from "./access/throttle.ts";
 import { BartizanFault } from "./errors.ts";
 import type { Clock } from "./flow/clock.ts";
 import type { Inbox } from "./group/inbox.ts";
@@ -27,12 +28,14 @@ export interface SignInNeeds {
   readonly group?: SignInGroup | undefined;
   /** What somebody of that name may do on this node now; undefined: he is not known here, or not any more. */
   readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
+  /** Of wrong codes. */
+  readonly throttle: Pick<Throttle, "failed" | "forgive">;
 }
 
 export interface SignIn extends Disposable {
   /** A code for this caller: good for two minutes, once, on every node that hears this one. */
   createLink(caller: Caller): Link;
-  /** Throws as `Links.redeem`, and `holder-unreachable` when the node that made the code does not answer. */
+  /** Throws as `redeemHere`, and `holder-unreachable` when the node that made the code does not answer. */
   redeem(code: string, address: string, signal: AbortSignal): Promise<{ caller: Caller; token: PageToken }>;
   /** As `PageTokens.credentialOf`. */
   credentialOf(token: string, call: AbortSignal): Credential | undefined;
@@ -41,7 +44,7 @@ export interface SignIn extends Disposable {
 const redeemMs = 3000;
 
 export function createSignIn(needs: SignInNeeds): SignIn {
-  const { clock, log, keys, group, rolesOf } = needs;
+  const { clock, log, keys, group, rolesOf, throttle } = needs;
   const links = new Links(clock);
   const shared =
     keys.length === 0
@@ -77,8 +80,8 @@ export function createSignIn(needs: SignInNeeds): SignIn {
     async redeem(code, address, signal) {
       const caller =
         group === undefined
-          ? links.redeem(code, address)
-          : await redeemAnywhere(links, group.self, askOf(group), { code, address, signal });
+          ? redeemHere(links, throttle, code, address)
+          : await redeemAnywhere(links, group.self, askOf(group), throttle, { code, address, signal });
       if (shared !== undefined && rolesOf(caller.name) === undefined)
         throw new BartizanFault(
           "forbidden",

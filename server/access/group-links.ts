@@ -2,6 +2,7 @@
 import type { Links } from "./links.ts";
 import { wrongCode } from "./links.ts";
 import { type Caller, roleNames } from "./policy.ts";
+import type { Throttle } from "./throttle.ts";
 import { digestOf } from "./tokens.ts";
 
 /** A node's id before the code; ids are "name.run", and the page takes no dots in codes. */
@@ -22,22 +23,36 @@ export function codeOfNode(node: string, code: string): string {
 }
 
 /**
+ * Whom this node's own code was made for. Throws as `Links.redeem`, and `limit` instead for an address that had too many
+ * wrong ones. Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address.
+ */
+export function redeemHere(links: Links, throttle: Pick<Throttle, "failed">, code: string, address: string): Caller {
+  try {
+    return links.redeem(code);
+  } catch (error) {
+    throttle.failed({ address });
+    throw error;
+  }
+}
+
+/**
  * Whom the code was made for, wherever that was; it is worth nothing afterwards, on every node: its maker alone decides.
- * Throws as `Links.redeem`, and what `ask` rejects with. Codes without a node's name are this node's own.
+ * Throws as `redeemHere`, and what `ask` rejects with. Codes without a node's name are this node's own.
  */
 export async function redeemAnywhere(
   links: Links,
   self: string,
   ask: AskRedeem,
+  throttle: Pick<Throttle, "failed" | "forgive">,
   given: { readonly code: string; readonly address: string; readonly signal: AbortSignal },
 ): Promise<Caller> {
   const [, name, run, code = given.code] = form.exec(given.code) ?? [];
   const node = `${name}.${run}`;
-  if (name === undefined || node === self) return links.redeem(code, given.address);
+  if (name === undefined || node === self) return redeemHere(links, throttle, code, given.address);
   // Before the other node is asked, unlike at home: strangers must not make work on the bus at will.
-  links.spendTry(given.address);
+  throttle.failed(given);
   const { name: whose, roles } = await ask(node, digestOf(code), given.signal);
   if (whose === "") throw wrongCode();
-  links.giveTryBack(given.address);
+  throttle.forgive(given);
   return { name: whose, roles: new Set(roleNames.filter((role) => roles.includes(role))) };
 }

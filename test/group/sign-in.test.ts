@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Caller, RoleName } from "../../server/access/policy.ts";
+import { openThrottle } from "../../server/access/throttle.ts";
 import { openInbox } from "../../server/group/inbox.ts";
 import { createMemoryHub, type MemoryHub } from "../../server/group/memory-bus.ts";
 import { createGroupMeter } from "../../server/group/meter.ts";
@@ -52,6 +53,7 @@ async function node(
   const signIn = opened.use(
     createSignIn({
       ...{ clock, log, keys },
+      throttle: opened.use(openThrottle(clock, undefined, { net: { burst: 10, everyMs: 3000 } })),
       group: { self, inbox, others: () => ids.filter((id) => id !== self) },
       rolesOf: (who) => (known()[who] === undefined ? undefined : new Set(known()[who])),
     }),
