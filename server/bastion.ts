@@ -18,7 +18,9 @@ import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
 import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
+import { loggedSeal } from "./audit/logged-seal.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { openExports } from "./audit/open-exports.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
 import { openCommandStore } from "./commands/command-store.ts";
@@ -142,6 +144,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  opening.use(
+    openExports({ settings: config.audit, path: join(config.data, "audit-exports.json"), audit, clock, log }),
+  );
   const signIns = createSignInNotes(audit, clock);
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const locks = openLocks(accessDb, clock, changes);
@@ -217,6 +222,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ registry, commands, audit, auditIndex, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
+      sealOf: (recording, signal) => loggedSeal(auditIndex, recording, signal),
     },
     ...{ links, pageTokens, throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
@@ -250,13 +256,20 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       (bound) => {
         ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
+        const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
         const also = config.identity.url === undefined ? [] : [new URL(config.identity.url).host];
         const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, also);
         return {
-          request: createAdapter({ ...{ router, streams, clock, log, pages, page, auth, guard }, direct: call }),
-          upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
+          request: createAdapter({
+            ...{ router, streams, clock, log, pages, page, auth, guard, onCrossSite },
+            direct: call,
+          }),
+          upgrade: createWsBridge({
+            ...{ streams, call, guard, clock, onCrossSite },
+            pingMs: options.limits?.pingMs ?? pingMs,
+          }),
         };
       },
       { clock, log, proxies: createTrustedProxies(trustedProxies) },

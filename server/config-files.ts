@@ -11,7 +11,7 @@ export interface FileProblem {
 
 const maxKeyBytes = 64 * 1024;
 
-export function fileProblems(config: Pick<Config, "listen" | "targets" | "identity">): FileProblem[] {
+export function fileProblems(config: Pick<Config, "listen" | "targets" | "identity" | "audit">): FileProblem[] {
   const problems: FileProblem[] = [];
   const read = (path: FileProblem["path"], file: string): string | undefined => {
     try {
@@ -36,6 +36,18 @@ export function fileProblems(config: Pick<Config, "listen" | "targets" | "identi
     const path = ["identity", "oidc", "clientSecretFile"];
     if (!/^\S{1,1000}\s*$/.test(read(path, secretFile) ?? "x"))
       problems.push({ path, message: `${secretFile} is not one word` });
+  }
+  const { syslog, webhook } = config.audit;
+  if (webhook !== undefined) {
+    const path = ["audit", "webhook", "secretFile"];
+    const secret = read(path, webhook.secretFile);
+    if (secret !== undefined && !/^\S{16,1000}\s*$/.test(secret))
+      problems.push({ path, message: `${webhook.secretFile} is not one word of at least 16 characters` });
+  }
+  for (const [name, ca] of [["syslog", syslog?.ca] as const, ["webhook", webhook?.ca] as const]) {
+    const text = ca === undefined ? undefined : read(["audit", name, "ca"], ca);
+    if (text !== undefined && !text.includes("-----BEGIN CERTIFICATE-----"))
+      problems.push({ path: ["audit", name, "ca"], message: `${ca} is no certificate in PEM` });
   }
   for (const [index, target] of config.targets.entries()) {
     if (target.key === undefined) continue;

@@ -7,6 +7,7 @@ import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { identitySchema } from "./access/identity-settings.ts";
 import { roleNames } from "./access/policy.ts";
+import { type AuditSettings, auditSchema } from "./audit/export-settings.ts";
 import {
   limitsSchema,
   locksSchema,
@@ -143,6 +144,8 @@ const fileSchema = z.strictObject({
       bytes: z.number().int().min(0).optional(),
     })
     .prefault({}),
+  /** Where the audit log is sent. */
+  audit: auditSchema.prefault({}),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
@@ -272,6 +275,7 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
     identity: { ...file.identity, ...(oidc === undefined ? {} : { oidc: { ...oidc, clientSecretFile: secret } }) },
+    audit: auditFrom(file.audit, from),
     ...{ data, usualData },
     recording: { ...file.recording, folder: from(file.recording.folder ?? join(data, "recordings")) },
     node: file.node ?? nodeName(),
@@ -280,6 +284,16 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     home,
     agentSocket: environment.SSH_AUTH_SOCK || undefined,
     tokenFile: join(data, "token"),
+  };
+}
+
+function auditFrom({ syslog, webhook }: AuditSettings, from: (path: string) => string): AuditSettings {
+  const ca = (file: string | undefined) => (file === undefined ? {} : { ca: from(file) });
+  return {
+    ...(syslog === undefined ? {} : { syslog: { ...syslog, ...ca(syslog.ca) } }),
+    ...(webhook === undefined
+      ? {}
+      : { webhook: { ...webhook, ...ca(webhook.ca), secretFile: from(webhook.secretFile) } }),
   };
 }
 

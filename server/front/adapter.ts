@@ -37,11 +37,13 @@ export interface AdapterNeeds {
   readonly auth: AuthPages;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each call that a page of another site made. */
+  readonly onCrossSite: (address: string) => void;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
 export function createAdapter(needs: AdapterNeeds): RequestListener {
-  const { router, streams, direct, guard, pages, page, auth, clock, log } = needs;
+  const { router, streams, direct, guard, pages, page, auth, clock, log, onCrossSite } = needs;
   const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
@@ -53,6 +55,7 @@ export function createAdapter(needs: AdapterNeeds): RequestListener {
       if (!guard.host(host)) return refuse(response, 421, "This server does not answer to that host name.");
       const otherSite = () => {
         const { origin } = request.headers;
+        onCrossSite(peer.address);
         warn("a call from another site was refused", { from: peer.address, origin: printable(origin ?? "", 100) });
         refuse(response, 403, "Calls from other sites are not allowed.");
       };

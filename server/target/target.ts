@@ -56,12 +56,22 @@ export interface Answer {
   readonly answers: readonly string[];
 }
 
+/** What was agreed with a host that let us in, for who keeps account of it. */
+export interface Agreed {
+  /** The fingerprint of the key that it proved to own. */
+  readonly hostKey: string;
+  /** Key exchange, host key algorithm, cipher, and the code that guards it where the cipher does not. */
+  readonly algorithms: string;
+}
+
 /** Puts prompts and the target's own texts to the operator. */
 export interface Ask {
   /** Rejects when `signal` aborts or the operator is gone. */
   question(question: Question, signal: AbortSignal): Promise<Answer>;
   /** A line for the operator (the target's banner); control characters are gone already. */
   tell(about: "banner" | "info", text: string): void;
+  /** Once, when the target has let us in. */
+  agreed?(agreed: Agreed): void;
 }
 
 /**

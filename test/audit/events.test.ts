@@ -83,6 +83,14 @@ describe("what happens is noted, with who did it and from where:", () => {
     ]);
   });
 
+  test("a call that a page of another site made a browser send", async () => {
+    const url = `${bastion.url}/bartizan.v1.AccessService/WhoAmI`;
+    const headers = { "content-type": "application/json", origin: "https://evil.example" };
+    for (let count = 0; count < 3; count += 1)
+      expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(403);
+    expect(noted("cross-site-")).toMatchObject([{ address: "127.0.0.1", outcome: "refused" }]);
+  });
+
   test("a session from its request to its end, with those who came, left and came back", async () => {
     const { operator, session, attachmentId } = await shell();
     operator.leave();
@@ -110,14 +118,24 @@ describe("what happens is noted, with who did it and from where:", () => {
     await refused("alice", "nowhere");
     refusal = new BartizanFault("host-key-changed", "The host key changed: somebody may be in between.");
     await refused("alice", "memory");
+    refusal = new BartizanFault("target-address", "It leads to loopback.");
+    await refused("alice", "memory");
     await refused("carol", "memory");
     expect(
-      noted("session-", "host-key-", "call-").map(({ event, who, target, cause }) => [event, who, target, cause]),
+      noted("session-", "host-key-", "address-", "call-").map(({ event, who, target, cause }) => [
+        event,
+        who,
+        target,
+        cause,
+      ]),
     ).toEqual([
       ["session-refused", "alice", "nowhere", "not-found"],
       ["session-requested", "alice", "memory", undefined],
       ["host-key-changed", "alice", "memory", "The host key changed: somebody may be in between."],
       ["session-refused", "alice", "memory", "host-key-changed"],
+      ["session-requested", "alice", "memory", undefined],
+      ["address-refused", "alice", "memory", "It leads to loopback."],
+      ["session-refused", "alice", "memory", "target-address"],
       ["call-refused", "carol", undefined, "forbidden"],
     ]);
   });

@@ -1,5 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { axeCode, seriousFaults } from "../support/axe-look.ts";
 import { openBrowser, openPageRig } from "../support/browser.ts";
 
 let browser: Browser & AsyncDisposable;
@@ -15,13 +16,17 @@ test("the audit log shows what happened as text, narrowed as one likes, and what
   const hostile = "<img src=x onerror=alert(1)>\u202e";
   const { commands } = rig.bastion.clients("token-carol");
   await commands.searchCommands({ text: hostile });
-  const page = await rig.open({ as: "carol" });
+  const page = await rig.open({ as: "carol", script: axeCode });
   await page.getByRole("link", { name: "Audit" }).click();
   const entries = page.getByTestId("audit-entry");
   const about = entries.filter({ hasText: "commands-searched" });
   await about.getByText("<img src=x onerror=alert(1)>\\u202e").waitFor();
   await about.getByRole("button").click();
   await about.getByText('"prev":"').waitFor();
+  expect(await seriousFaults(page, "light")).toEqual([]);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.locator('[data-mantine-color-scheme="dark"]').waitFor();
+  expect(await seriousFaults(page, "dark")).toEqual([]);
 
   await page.getByRole("combobox", { name: /^Event/ }).fill("login-");
   await page.waitForFunction(() => document.querySelectorAll('[data-event]:not([data-event^="login-"])').length === 0);

@@ -24,7 +24,6 @@ export const auditEn = {
   following: "New entries appear by themselves.",
   followLost: "The connection is lost; following begins again by itself.",
   line: "The line as it stands in the log",
-  show: (event: string, number: number) => `Show line ${number}, ${event}`,
   replay: "Replay",
   more: "Show more",
   emptyTitle: "No entry matches",

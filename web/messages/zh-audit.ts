@@ -24,7 +24,6 @@ export const auditZh: Messages["audit"] = {
   following: "新记录会自动出现。",
   followLost: "连接已断开；跟踪会自动重新开始。",
   line: "日志中的原始行",
-  show: (event, number) => `显示第 ${number} 行，${event}`,
   replay: "回放",
   more: "显示更多",
   emptyTitle: "没有匹配的记录",

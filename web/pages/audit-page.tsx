@@ -101,17 +101,11 @@ const colours: Readonly<Record<OutcomeWord, string>> = {
 function Entry({ entry }: { entry: AuditEntry }) {
   const words = useWords().audit;
   const [open, setOpen] = useState(false);
-  const { number, at, event, principal, source, target, recordingId, line } = entry;
+  const { at, event, principal, source, target, recordingId, line } = entry;
   const outcome = outcomeWord(entry.outcome);
   return (
     <li className="audit-entry" data-testid="audit-entry" data-event={event}>
-      <button
-        type="button"
-        className="audit-row"
-        aria-expanded={open}
-        aria-label={words.show(printable(event, 80), Number(number))}
-        onClick={() => setOpen(!open)}
-      >
+      <button type="button" className="audit-row" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Text span size="sm" c="dimmed" className="audit-when">
           {at !== undefined && <When atMs={timestampMs(at)} />}
         </Text>
@@ -140,7 +134,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
       </button>
       {open && (
         <Stack gap={6} p="sm">
-          <Code block aria-label={words.line}>
+          <Code block className="audit-line" aria-label={words.line}>
             {printable(line, 16_384)}
           </Code>
           {recordingId !== "" && <Link href={`/replay/${encodeURIComponent(recordingId)}`}>{words.replay}</Link>}
