@@ -65,13 +65,12 @@ interface EventDetails {
 
   "session-requested": ByActor & { readonly target: string };
   "session-refused": ByActor & { readonly target: string; readonly cause: string };
-  "session-started": ByActor & InSession;
+  "session-started": ByActor & InSession & { readonly hostKey?: string; readonly algorithms?: string };
   "session-attached": ByActor & InSession & { readonly attachment: string };
   "session-resumed": ByActor & InSession & { readonly attachment: string };
   "session-detached": ByActor & InSession & { readonly attachment: string };
   "session-ended": InSession & { readonly cause: string; readonly outputBytes: number };
   "session-limit-hit": InSession & { readonly cause: string };
-  "channel-refused": { readonly target: string };
   "address-refused": { readonly target: string; readonly cause: string };
   "host-key-new": { readonly target: string; readonly fingerprint: string };
   "host-key-changed": { readonly target: string };
@@ -143,7 +142,7 @@ export const auditOutcome: Readonly<Record<AuditWord, AuditOutcome>> = {
   ...{ "call-refused": "refused", "cross-site-refused": "refused" },
   ...{ "session-requested": "asked", "session-refused": "refused", "session-started": "ok" },
   ...{ "session-attached": "ok", "session-resumed": "ok", "session-detached": "ok", "session-ended": "ok" },
-  ...{ "session-limit-hit": "ok", "channel-refused": "refused", "address-refused": "refused" },
+  ...{ "session-limit-hit": "ok", "address-refused": "refused" },
   ...{ "host-key-new": "ok", "host-key-changed": "refused", "host-key-refused": "refused" },
   ...{ "watch-started": "ok", "watch-stopped": "ok" },
   ...{ "kick-requested": "asked", "kick-confirmed": "ok", "kick-unconfirmed": "unknown" },

@@ -13,9 +13,13 @@ import { type Caller, roleNames } from "./access/policy.ts";
 import { createPrincipals } from "./access/principals.ts";
 import { createRights } from "./access/rights.ts";
 import { createSignInNotes, tellIdentity } from "./access/sign-in-notes.ts";
+import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
+import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
+import { loggedSeal } from "./audit/logged-seal.ts";
 import { openAudit } from "./audit/open-audit.ts";
+import { openExports } from "./audit/open-exports.ts";
 import { configDigest, sessionEnded } from "./audit/server-notes.ts";
 import type { Audit } from "./audit.ts";
 import { openCommandPool } from "./commands/command-pool.ts";
@@ -28,8 +32,9 @@ import { createAdapter } from "./front/adapter.ts";
 import { createAuthPages } from "./front/auth-pages.ts";
 import { createHealth } from "./front/health.ts";
 import { createHostGuard } from "./front/host-guard.ts";
-import { type ListenOptions, listen } from "./front/listen.ts";
+import { type ListenOptions, listen, usualLimits } from "./front/listen.ts";
 import { readPage } from "./front/page.ts";
+import { createTrustedProxies } from "./front/trusted-proxies.ts";
 import { createWsBridge } from "./front/ws-bridge.ts";
 import type { GroupBus } from "./group/bus.ts";
 import { type Group, openGroup } from "./group/group.ts";
@@ -61,6 +66,7 @@ import { openScreenPool } from "./session/screen-pool.ts";
 import { sessionsOf } from "./session/sessions.ts";
 import { createSignIn } from "./sign-in.ts";
 import { lockFolder } from "./store/folder-lock.ts";
+import { createAddressCheck } from "./target/address-check.ts";
 import { createSshDial } from "./target/ssh.ts";
 import { type NativeCrypto, nativeCrypto } from "./target/ssh-library.ts";
 import type { Dial, Target } from "./target/target.ts";
@@ -82,6 +88,8 @@ export interface BastionOptions {
   readonly join?: { readonly bus: GroupBus; readonly keys: readonly Buffer[]; readonly timing?: Partial<Timing> };
   /** The limits of the front, for tests that reach them. */
   readonly limits?: Partial<ListenOptions>;
+  /** How many failed logins are taken, for tests that make many. */
+  readonly throttle?: Partial<ThrottleLimits>;
 }
 
 export interface Bastion extends AsyncDisposable {
@@ -151,6 +159,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const path = join(config.data, "audit.jsonl");
   const audit = opening.use(openAudit({ ...{ path, clock, log }, node: config.node, signer: key }));
   const auditIndex = opening.use(openAuditIndex({ path: join(config.data, "audit.db"), audit, clock, log }));
+  opening.use(
+    openExports({ settings: config.audit, path: join(config.data, "audit-exports.json"), audit, clock, log }),
+  );
   const signIns = createSignInNotes(audit, clock);
   const accessDb = opening.adopt(openAccessDb(join(config.data, "access.db")), (db) => db.close());
   const ownLocks = openLocks(accessDb, clock, changes);
@@ -166,6 +177,9 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       onClosed: (id) => keeper?.closed(id),
     }),
   );
+  const throttle = opening.use(
+    openThrottle(clock, createThrottleFile(join(config.data, "throttle.json"), clock, log), options.throttle),
+  );
   const pool = opening.use(openScreenPool({ clock }));
   pool.warm();
   const commands = opening.use(openCommandStore({ path: join(config.data, "commands.db"), clock, log }));
@@ -180,9 +194,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
+  let ownPort: number | undefined;
   const registry = new Registry({
     ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
-    dial: options.dial ?? createSshDial(clock),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -220,7 +235,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       ? undefined
       : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit }));
   const locks = group?.locks ?? ownLocks;
-  const door = opening.use(createSignIn({ clock, log, keys, rolesOf: principals.rolesOf, group }));
+  const door = opening.use(createSignIn({ clock, log, throttle, keys, rolesOf: principals.rolesOf, group }));
   const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
   const groupState = () => group?.state() ?? alone;
   const shutdown = new AbortController();
@@ -232,13 +247,14 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ registry, commands, audit, auditIndex, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
+      sealOf: (recording, signal) => loggedSeal(auditIndex, recording, signal),
     },
-    ...{ door, linkMeter, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
+    ...{ door, throttle, linkMeter, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
     ...{ rights, changes, locks, rolesOf: principals.rolesOf, signIns },
     banner: () => reloading.now.watching.banner,
     ...{ ...identity, tell },
-    credentialOf({ token: given, cookie, address }, call) {
-      if (cookie !== undefined) return identity.byCookie(cookie, call);
+    credentialOf({ token: given, cookie, address, byItself }, call) {
+      if (cookie !== undefined) return identity.byCookie(cookie, byItself ? undefined : call);
       if (given === undefined) return undefined;
       return principals.byToken(given) ?? door.credentialOf(given, call) ?? identity.byToken(given, address);
     },
@@ -250,28 +266,35 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     version: version(),
     shutdown: shutdown.signal,
   });
-  const { host, port, names } = config.listen;
+  const { host, port, names, trustedProxies = [] } = config.listen;
   const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
-        ...{ host, port, maxConnections: 4096, maxUnauthenticated: 256, unauthenticatedMs: 10_000, pingMs },
+        ...{ host, port, pingMs, ...usualLimits },
         clearText: tls === undefined || isLoopback(host),
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
       (bound) => {
+        ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
+        const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
-        const guard = createHostGuard([...known, ...names], bound, placesOf(config));
+        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, placesOf(config));
         return {
-          request: createAdapter({ ...{ router, streams, log, pages, page, auth, guard }, direct: call }),
-          upgrade: createWsBridge({ ...{ streams, call, guard, clock }, pingMs: options.limits?.pingMs ?? pingMs }),
+          request: createAdapter({
+            ...{ router, streams, clock, log, pages, page, auth, guard, onCrossSite },
+            direct: call,
+          }),
+          upgrade: createWsBridge({
+            ...{ streams, call, guard, clock, onCrossSite },
+            pingMs: options.limits?.pingMs ?? pingMs,
+          }),
         };
       },
-      clock,
-      log,
+      { clock, log, proxies: createTrustedProxies(trustedProxies) },
     ),
   );
   const disk = options.disk ?? realDisk;

@@ -14,7 +14,7 @@ export interface FileProblem {
 const maxKeyBytes = 64 * 1024;
 
 export function fileProblems(
-  config: Pick<Config, "listen" | "targets" | "identity" | "redis" | "group">,
+  config: Pick<Config, "listen" | "targets" | "identity" | "audit" | "redis" | "group">,
 ): FileProblem[] {
   const problems: FileProblem[] = [];
   const read = (path: FileProblem["path"], file: string): string | undefined => {
@@ -56,6 +56,18 @@ export function fileProblems(
   const keys = keyFile === undefined ? undefined : read(["group", "keyFile"], keyFile);
   if (keys !== undefined && keysOf(keys) === undefined)
     problems.push({ path: ["group", "keyFile"], message: `${keyFile} has to be lines of 64 hexadecimal digits` });
+  const { syslog, webhook } = config.audit;
+  if (webhook !== undefined) {
+    const path = ["audit", "webhook", "secretFile"];
+    const secret = read(path, webhook.secretFile);
+    if (secret !== undefined && !/^\S{16,1000}\s*$/.test(secret))
+      problems.push({ path, message: `${webhook.secretFile} is not one word of at least 16 characters` });
+  }
+  for (const [name, ca] of [["syslog", syslog?.ca] as const, ["webhook", webhook?.ca] as const]) {
+    const text = ca === undefined ? undefined : read(["audit", name, "ca"], ca);
+    if (text !== undefined && !text.includes("-----BEGIN CERTIFICATE-----"))
+      problems.push({ path: ["audit", name, "ca"], message: `${ca} is no certificate in PEM` });
+  }
   for (const [index, target] of config.targets.entries()) {
     if (target.key === undefined) continue;
     const text = read(["targets", index, "key"], target.key);

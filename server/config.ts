@@ -1,4 +1,5 @@
 /** The one reader of the environment and of the config file: everything the server is told, checked, with lines. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -6,6 +7,7 @@ import { LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { identitySchema } from "./access/identity-settings.ts";
 import { roleNames } from "./access/policy.ts";
+import { type AuditSettings, auditSchema } from "./audit/export-settings.ts";
 import {
   limitsSchema,
   locksSchema,
@@ -17,6 +19,7 @@ import {
 import { fileProblems } from "./config-files.ts";
 import { completeGroup, completeRedis, groupSchema, metricsSchema, redisSchema } from "./config-group.ts";
 import { BartizanFault } from "./errors.ts";
+import { isNet } from "./flow/address.ts";
 
 const name = principalName;
 const port = z.number().int().min(0).max(65535);
@@ -40,14 +43,28 @@ const targetSchema = z.strictObject({
   agent: z.union([z.boolean(), z.string().min(1)]).optional(),
   /** "type base64" as in known_hosts, one or several; then no other key is accepted. */
   hostKey: z.union([hostKey, z.array(hostKey).min(1)]).optional(),
+  /** True: it may lead to this machine, to link-local and metadata addresses. */
+  allowLocal: z.boolean().default(false),
   labels: z.record(z.string().max(100), z.string().max(200)).default({}),
   limits: limitsSchema.optional(),
 });
 
+/** What stands in examples, and what people try first (R32). */
+const weakTokens =
+  "|admin|alice|bartizan|changeme|change-me|default|demo|example|letmein|passw0rd|password|root|secret|test|token|123456";
+const weakDigests = new Set(
+  weakTokens
+    .split("|")
+    .flatMap((text) => [text, `${text}\n`].map((each) => createHash("sha256").update(each).digest("hex"))),
+);
+
 const principalSchema = z.strictObject({
   name,
   roles: z.array(z.enum(roleNames)).min(1),
-  tokenSha256: z.string().regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits"),
+  tokenSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "the SHA-256 of the token: 64 hexadecimal digits")
+    .refine((digest) => !weakDigests.has(digest), "everybody would guess this token: make one with openssl rand"),
   /** True: he may do nothing, and what he has open ends. */
   disabled: z.boolean().optional(),
   limits: limitsSchema.optional(),
@@ -72,6 +89,8 @@ const wholeFile = z.strictObject({
       port: port.default(7322),
       /** Further names that clients use for this server. */
       names: z.array(z.string().min(1)).default([]),
+      /** Addresses and nets of proxies that may say who calls, in x-forwarded-for. */
+      trustedProxies: z.array(z.string().refine(isNet, "an address, or a net as 10.0.0.0/8")).optional(),
       tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
     })
     .prefault({}),
@@ -126,6 +145,8 @@ const wholeFile = z.strictObject({
       bytes: z.number().int().min(0).optional(),
     })
     .prefault({}),
+  /** Where the audit log is sent. */
+  audit: auditSchema.prefault({}),
   graceSeconds: seconds(600),
   drainSeconds: seconds(10),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),
@@ -208,7 +229,13 @@ export function parseConfig(
   text: string,
 ): { file: FileConfig; lineOf: (path: readonly PropertyKey[]) => number } | { problems: ConfigProblem[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, schema: "core" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: false,
+    schema: "core",
+    logLevel: "error",
+  });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   if (document.errors.length > 0)
     return {
@@ -262,6 +289,7 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     listen: tls === undefined ? file.listen : { ...file.listen, tls: { cert: from(tls.cert), key: from(tls.key) } },
     targets: file.targets.map((target) => ({ ...target, ...(target.key && { key: from(target.key) }) })),
     identity: { ...file.identity, ...(oidc === undefined ? {} : { oidc: { ...oidc, clientSecretFile: secret } }) },
+    audit: auditFrom(file.audit, from),
     ...{ data, usualData },
     recording: { ...file.recording, folder: from(file.recording.folder ?? join(data, "recordings")) },
     node: file.node ?? nodeName(),
@@ -272,6 +300,16 @@ function complete(file: FileConfig, base: string, environment: Environment): Con
     ...(file.redis === undefined ? {} : { redis: completeRedis(file.redis, from) }),
     group: completeGroup(file.group, from),
     tokenFile: join(data, "token"),
+  };
+}
+
+function auditFrom({ syslog, webhook }: AuditSettings, from: (path: string) => string): AuditSettings {
+  const ca = (file: string | undefined) => (file === undefined ? {} : { ca: from(file) });
+  return {
+    ...(syslog === undefined ? {} : { syslog: { ...syslog, ...ca(syslog.ca) } }),
+    ...(webhook === undefined
+      ? {}
+      : { webhook: { ...webhook, ...ca(webhook.ca), secretFile: from(webhook.secretFile) } }),
   };
 }
 

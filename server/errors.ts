@@ -13,6 +13,7 @@ export const faultWords = [
   "not-here",
   "target-unreachable",
   "target-name-unknown",
+  "target-address",
   "target-timeout",
   "target-protocol",
   "target-unsupported",

@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Bastion, openBastion, version } from "./bastion.ts";
 import { type Config, isLoopback, readConfig } from "./config.ts";
+import { guardMemory } from "./dump-guard.ts";
 import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { aborted } from "./flow/life.ts";
@@ -47,11 +48,11 @@ async function main(args: readonly string[]): Promise<number> {
     const config = readConfig(rest[1]);
     return say(`${rest[1]} is fine: ${config.targets.length} targets, ${config.principals.length} principals\n`);
   }
+  if (command === "verify") return await verifyCommand(rest);
   if (command === "policy") {
     const code = policyCommand(rest, say);
     if (code !== undefined) return code;
   }
-  if (command === "verify") return await verifyCommand(rest);
   process.stderr.write(help);
   return 2;
 }
@@ -64,6 +65,7 @@ function say(text: string): number {
 /** `file`: where the config was read, and is read again at HUP. */
 async function serve(config: Config, file: string | undefined): Promise<number> {
   const log = createLog(config.log);
+  if (!guardMemory()) log.warn("a core dump of this process would hold secrets: limit its size to 0 (ulimit -c 0)");
   let readAgain: (() => void) | undefined;
   // A terminal that is gone takes the server with it; any other HUP means that the config has changed.
   const stopped = stopSignal(() => {

@@ -46,11 +46,11 @@ function acceptedKeysFile(config: Config): string {
 }
 
 function targetOfConfig(target: Config["targets"][number], config: Config): Target {
-  const { name, host, port, key, agent, hostKey, labels } = target;
+  const { name, host, port, key, agent, hostKey, labels, allowLocal } = target;
   const agentSocket = agent === true ? config.agentSocket : agent === false ? undefined : agent;
   const accepted = acceptedKeysFile(config);
   return {
-    ...{ name, host, port, labels, kind: "ssh", source: "config" },
+    ...{ name, host, port, labels, allowLocal, kind: "ssh", source: "config" },
     user: target.user ?? config.user,
     credentials: {
       ...(key === undefined ? {} : { keyFile: key }),

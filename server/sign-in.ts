@@ -1,10 +1,11 @@
 /** The way into the page: one-time codes and the tokens they give; on one node, or on every node of a group alike. */
-import { type AskRedeem, codeOfNode, redeemAnywhere } from "./access/group-links.ts";
+import { type AskRedeem, codeOfNode, redeemAnywhere, redeemHere } from "./access/group-links.ts";
 import { createGroupPageTokens } from "./access/group-page-tokens.ts";
 import { type Link, Links } from "./access/links.ts";
 import { MemoryPageTokens, type PageToken } from "./access/page-tokens.ts";
 import type { Caller, RoleName } from "./access/policy.ts";
 import type { Credential } from "./access/principals.ts";
+import type { Throttle } from "./access/throttle.ts";
 import { BartizanFault } from "./errors.ts";
 import type { Clock } from "./flow/clock.ts";
 import type { Inbox } from "./group/inbox.ts";
@@ -20,6 +21,7 @@ export interface SignInGroup {
 }
 
 export interface SignInNeeds {
+  readonly throttle: Pick<Throttle, "failed">;
   readonly clock: Clock;
   readonly log: Log;
   /** The deployment's; none: tokens are kept in memory, and are worth nothing after a restart. */
@@ -75,10 +77,11 @@ export function createSignIn(needs: SignInNeeds): SignIn {
       return { code: group === undefined ? code : codeOfNode(group.self, code), expiresAtMs };
     },
     async redeem(code, address, signal) {
+      const wrong = () => needs.throttle.failed({ address });
       const caller =
         group === undefined
-          ? links.redeem(code, address)
-          : await redeemAnywhere(links, group.self, askOf(group), { code, address, signal });
+          ? redeemHere(links, code, wrong)
+          : await redeemAnywhere(links, group.self, askOf(group), { code, wrong, signal });
       if (shared !== undefined && rolesOf(caller.name) === undefined)
         throw new BartizanFault(
           "forbidden",

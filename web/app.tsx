@@ -7,6 +7,7 @@ import { Redirect, Route, Switch, useLocation } from "wouter";
 import type { Who } from "./access.ts";
 import type { Api } from "./api.ts";
 import { AccessPage } from "./pages/access-page.tsx";
+import { AuditPage } from "./pages/audit-page.tsx";
 import { CommandsPage } from "./pages/commands-page.tsx";
 import { LocksPage } from "./pages/locks-page.tsx";
 import { LoginPage } from "./pages/login-page.tsx";
@@ -127,6 +128,9 @@ function Inside({ api, who, signedOut }: { api: Api; who: Who; signedOut: boolea
                     <Route path="/commands">
                       <CommandsPage />
                     </Route>
+                    <Route path="/audit">
+                      <AuditPage />
+                    </Route>
                     <Route path="/recordings">
                       <RecordingsPage />
                     </Route>
@@ -184,6 +188,7 @@ function useTitleAndFocus(path: string, main: HTMLElement | null) {
       "/wall": words.nav.wall,
       "/recordings": words.nav.recordings,
       "/commands": words.nav.commands,
+      "/audit": words.nav.audit,
       "/shell": words.nav.shells,
       "/locks": words.locks.title,
       "/tokens": words.identity.tokens.title,

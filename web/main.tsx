@@ -3,6 +3,7 @@
 import "@mantine/core/styles.css";
 import "./page.css";
 import "./replay.css";
+import "./audit.css";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";

@@ -104,7 +104,13 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
     const present = rolesOf(token.owner);
     const roles = new Set(token.roles.filter((role) => present?.has(role)));
     if (clock.wallMs() >= token.expiresAtMs || roles.size === 0) return undefined;
-    return { name: token.owner, roles, byToken: token.id, ...scopeOf(token.narrowed) };
+    return {
+      name: token.owner,
+      roles,
+      byToken: token.id,
+      signedIn: token.kind === "login" ? "device" : "api-token",
+      ...scopeOf(token.narrowed),
+    };
   }
 
   return {

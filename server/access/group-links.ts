@@ -23,21 +23,30 @@ export function codeOfNode(node: string, code: string): string {
 
 /**
  * Whom the code was made for, wherever that was; it is worth nothing afterwards, on every node: its maker alone decides.
- * Throws as `Links.redeem`, and what `ask` rejects with. Codes without a node's name are this node's own.
+ * Throws as `Links.redeem`, and what `wrong` throws and `ask` rejects with. `wrong` counts a try of the address. Codes without a node's name are this node's own.
  */
 export async function redeemAnywhere(
   links: Links,
   self: string,
   ask: AskRedeem,
-  given: { readonly code: string; readonly address: string; readonly signal: AbortSignal },
+  given: { readonly code: string; readonly wrong: () => void; readonly signal: AbortSignal },
 ): Promise<Caller> {
   const [, name, run, code = given.code] = form.exec(given.code) ?? [];
   const node = `${name}.${run}`;
-  if (name === undefined || node === self) return links.redeem(code, given.address);
+  if (name === undefined || node === self) return redeemHere(links, code, given.wrong);
   // Before the other node is asked, unlike at home: strangers must not make work on the bus at will.
-  links.spendTry(given.address);
+  given.wrong();
   const { name: whose, roles } = await ask(node, digestOf(code), given.signal);
   if (whose === "") throw wrongCode();
-  links.giveTryBack(given.address);
   return { name: whose, roles: new Set(roleNames.filter((role) => roles.includes(role))) };
+}
+
+/** Nobody guesses 256 bits: a right code is never refused because others try rubbish from the same address. */
+export function redeemHere(links: Links, code: string, wrong: () => void): Caller {
+  try {
+    return links.redeem(code);
+  } catch (error) {
+    wrong();
+    throw error;
+  }
 }

@@ -38,7 +38,7 @@ export interface Identity {
   /** What the page calls the provider; empty without one. */
   readonly provider: string;
   byToken(token: string, address: string): Credential | undefined;
-  byCookie(cookie: string, call: AbortSignal): Credential | undefined;
+  byCookie(cookie: string, call: AbortSignal | undefined): Credential | undefined;
 }
 
 /** Holds nothing open. Throws `config` for a secret that cannot be read. */

@@ -12,9 +12,7 @@ export interface Caller extends Principal {
   readonly byLink?: boolean;
   /** The id of the API token that he came by: it gives nothing that would outlive it. */
   readonly byToken?: string;
-  /** He signed in on the page, by his provider. */
-  readonly bySignIn?: boolean;
-  /** For the audit log. */
+  /** For the audit log, and for who asks who he is. */
   readonly signedIn?: SignInWay;
   /** What his token is for; without it, all that he may. */
   readonly scope?: Scope;

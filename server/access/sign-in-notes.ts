@@ -5,7 +5,7 @@ import type { TellIdentity } from "./identity-events.ts";
 
 /** A caller who was not heard of for so long has signed in anew. */
 const quietMs = 60 * 60 * 1000;
-/** Failures from one address are one line in so much; the next one says how many there were. */
+/** Failures from one address, of one cause, are one line in so much; the next one says how many there were. */
 const foldMs = 60_000;
 /** At the bound who was longest quiet is forgotten: his next call is noted once more. */
 const mostCallers = 10_000;
@@ -21,6 +21,8 @@ export interface SignInNotes {
   failed(address: string, cause: string): void;
   /** Somebody who failed too often is not even listened to. */
   throttled(address: string, cause: string): void;
+  /** A page of another site made a browser call here. */
+  crossSite(address: string): void;
 }
 
 export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): SignInNotes {
@@ -39,11 +41,11 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
     }
     return beforeMs !== undefined && nowMs - beforeMs < quietMs;
   };
-  const fold = (event: "login-failed" | "login-throttled", from: string, cause: string) => {
+  const fold = (event: "login-failed" | "login-throttled" | "cross-site-refused", from: string, cause: string) => {
     const nowMs = clock.monotonicMs();
     for (const [key, { atMs, times }] of failures) if (nowMs - atMs >= foldMs && times === 0) failures.delete(key);
-    const address = failures.size < mostAddresses || failures.has(`${event} ${from}`) ? from : "many";
-    const key = `${event} ${address}`;
+    const own = `${event} ${from} ${cause}`;
+    const [address, key] = failures.size < mostAddresses || failures.has(own) ? [from, own] : ["many", `${event} many`];
     const known = failures.get(key);
     if (known !== undefined && nowMs - known.atMs < foldMs) {
       known.times += 1;
@@ -63,6 +65,7 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
     },
     failed: (address, cause) => fold("login-failed", address, cause),
     throttled: (address, cause) => fold("login-throttled", address, cause),
+    crossSite: (address) => fold("cross-site-refused", address, "another site"),
   };
 }
 

@@ -70,9 +70,9 @@ export interface SignIns {
   begin(name: string, roles: ReadonlySet<RoleName>): string;
   /**
    * What the cookie proves. It counts as used until `call` aborts: an open stream keeps its sign-in alive, up to the
-   * absolute limit, which ends streams too.
+   * absolute limit, which ends streams too. `call` undefined: this is no use of it.
    */
-  credentialOf(cookie: string, call: AbortSignal): Credential | undefined;
+  credentialOf(cookie: string, call: AbortSignal | undefined): Credential | undefined;
   /** Over at once; harmless for one that is not there. */
   end(cookie: string): void;
 }
@@ -94,7 +94,7 @@ export function createSignIns({ store, clock, rolesOf, idleMs, longestMs }: Sign
     if (signIn === undefined || now === undefined) return undefined;
     // What he was given since then he gets at his next sign-in.
     const roles = new Set(signIn.roles.filter((role) => now.has(role)));
-    return roles.size === 0 ? undefined : { name: signIn.name, roles, bySignIn: true };
+    return roles.size === 0 ? undefined : { name: signIn.name, roles, signedIn: "oidc" };
   };
   const touch = (digest: Buffer, usedAtMs = 0) => {
     const now = clock.wallMs();
@@ -116,8 +116,8 @@ export function createSignIns({ store, clock, rolesOf, idleMs, longestMs }: Sign
       const found = present(digest, key);
       const caller = callerOf(found);
       if (found === undefined || caller === undefined) return undefined;
-      touch(digest, found.usedAtMs);
-      if (!call.aborted) {
+      if (call !== undefined) touch(digest, found.usedAtMs);
+      if (call?.aborted === false) {
         open.set(key, (open.get(key) ?? 0) + 1);
         const closed = () => {
           const left = (open.get(key) ?? 1) - 1;

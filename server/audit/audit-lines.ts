@@ -33,10 +33,16 @@ export interface RawLine {
   readonly to: number;
 }
 
+/** What would drive a terminal, or show a text in another order than it has; JSON lets it pass. */
+const unsafe = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
 /** The line of this event with its line feed. Nothing in it is longer than it may be. */
 export function encodeLine(fields: Readonly<Record<string, unknown>>): Buffer {
   const cutAt = (most: number) =>
-    JSON.stringify(fields, (_key, value) => (typeof value === "string" ? value.slice(0, most) : value));
+    JSON.stringify(fields, (_key, value) => (typeof value === "string" ? value.slice(0, most) : value)).replace(
+      unsafe,
+      (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
   const bytes = Buffer.from(`${cutAt(maxTextLength)}\n`);
   return bytes.length <= maxLineBytes ? bytes : Buffer.from(`${cutAt(maxTextLengthOfMany)}\n`);
 }

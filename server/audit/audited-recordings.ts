@@ -10,28 +10,24 @@ export interface AuditedRecording {
 }
 
 /**
- * What the log at `path` holds about these recordings, or about all, up to `until`; nothing when there is no log. Reads it
- * once from its start, in bounded memory.
+ * What the log at `path` holds about every recording; nothing when there is no log. Reads it once from its start, in
+ * bounded memory. For readers beside the server.
  */
-export async function readAudited(
-  path: string,
-  wanted?: ReadonlySet<string>,
-  until = Number.POSITIVE_INFINITY,
-): Promise<Map<string, AuditedRecording>> {
+export async function readAudited(path: string): Promise<Map<string, AuditedRecording>> {
   const found = new Map<string, AuditedRecording>();
   try {
     await using file = await openLog(path);
-    for await (const { text } of readLines(file, 0, until)) take(found, wanted, text);
+    for await (const { text } of readLines(file)) take(found, text);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   return found;
 }
 
-function take(found: Map<string, AuditedRecording>, wanted: ReadonlySet<string> | undefined, text: string): void {
+function take(found: Map<string, AuditedRecording>, text: string): void {
   // Cheaper than to parse every line: an id stands in a line as it is.
   const id = /"recording":"([0-9a-f]{32})"/.exec(text)?.[1];
-  if (id === undefined || wanted?.has(id) === false) return;
+  if (id === undefined) return;
   const line = parseLine(text);
   const before = found.get(id) ?? { opened: false, deleted: false };
   if (line === undefined || line.recording !== id) return;

@@ -1,5 +1,15 @@
 /** The file of the audit log: only appended to, each line bound to the one before it. Knows no events, and nothing of time. */
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import { type AuditLine, encodeLine, hashOf, maxLineBytes, noHash, parseLine } from "./audit-lines.ts";
 
@@ -14,6 +24,7 @@ interface End {
 
 /** One writer at a time. What throws or rejects does so as the system said it. */
 export class ChainFile {
+  readonly #path: string;
   readonly #fd: number;
   #end: End;
   /** A write may have left half a line. */
@@ -26,6 +37,7 @@ export class ChainFile {
   /** Opens or makes the file, itself and not what a link leads to. Throws for what is no audit log, and leaves it as it is. */
   constructor(path: string) {
     const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+    this.#path = path;
     this.#fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
     try {
       const { size } = fstatSync(this.#fd);
@@ -55,8 +67,9 @@ export class ChainFile {
     const { lengthBytes, lines } = this.#end;
     if (this.#torn) ftruncateSync(this.#fd, lengthBytes);
     this.#torn = false;
-    const { size, nlink } = fstatSync(this.#fd);
-    if (nlink === 0) throw new Error("the file was removed");
+    const { size, ino, dev } = fstatSync(this.#fd);
+    const there = statSync(this.#path, { throwIfNoEntry: false });
+    if (there?.ino !== ino || there.dev !== dev) throw new Error("the file was removed or moved away");
     if (size !== lengthBytes) throw new Error("somebody else has written to it");
     this.#torn = true;
     for (let at = 0; at < line.length; ) at += writeSync(this.#fd, line, at);

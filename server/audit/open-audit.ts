@@ -4,7 +4,6 @@ import { type Audit, type AuditEvent, auditOutcome } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
-import { type AuditedRecording, readAudited } from "./audited-recordings.ts";
 import { ChainFile } from "./chain-file.ts";
 import { checkpointPath, checkpointText, keepCheckpoint, readKeptCheckpoint, type Signer } from "./checkpoint.ts";
 
@@ -14,8 +13,6 @@ export interface AuditLog extends Audit, AsyncDisposable {
   readonly lengthBytes: number;
   /** Resolves when all that was noted is on the disk; rejects when the disk does not take it. */
   synced(): Promise<void>;
-  /** What the log holds about these recordings; reads it once from its start, in bounded memory. */
-  lookUp(recordings: ReadonlySet<string>): Promise<Map<string, AuditedRecording>>;
   /** Calls after each line, in its turn, until disposed: what it does has to be short. */
   onGrown(listener: () => void): Disposable;
 }
@@ -124,10 +121,6 @@ class AuditWriter implements AuditLog {
   async synced(): Promise<void> {
     if (this.#dirty) this.#sync().catch(() => {});
     await this.#syncing;
-  }
-
-  lookUp(recordings: ReadonlySet<string>): Promise<Map<string, AuditedRecording>> {
-    return readAudited(this.path, recordings, this.lengthBytes);
   }
 
   onGrown(listener: () => void): Disposable {

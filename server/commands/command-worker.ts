@@ -4,6 +4,7 @@ import unicode11 from "@xterm/addon-unicode11";
 import xterm from "@xterm/headless";
 import { clampCsiCounts } from "../../proto/client/csi-clamps.ts";
 import type { TermSize } from "../events.ts";
+import { coreOf, limitPayloads } from "../session/xterm-internals.ts";
 import type { FeedEvent } from "./command.ts";
 import { beat, type FeedJob, type FromWorker, type ToWorker, type WorkerSetup } from "./command-jobs.ts";
 import { Extractor } from "./extractor.ts";
@@ -80,6 +81,7 @@ function newTerminal({ cols, rows }: TermSize) {
   terminal.loadAddon(new unicode11.Unicode11Addon());
   terminal.unicode.activeVersion = "11";
   clampCsiCounts(terminal);
+  limitPayloads(coreOf(terminal));
   return terminal;
 }
 

@@ -3,15 +3,21 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Clock } from "../flow/clock.ts";
+import { printable } from "../flow/printable.ts";
+import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
 import { cookieOf, signInCookie } from "../rpc/cookies.ts";
 import { cookieKey, type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
+import { callHeaders } from "./answer-headers.ts";
 import type { AuthPages } from "./auth-pages.ts";
 import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
 import type { Page } from "./page.ts";
 import type { CallNeeds } from "./stream-call.ts";
+
+const bodyTimeoutMs = 15_000;
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -31,20 +37,16 @@ export interface AdapterNeeds {
   readonly pages: PlainPages;
   readonly page: Page;
   readonly auth: AuthPages;
+  readonly clock: Clock;
   readonly log: Log;
+  /** Told of each call that a page of another site made. */
+  readonly onCrossSite: (address: string) => void;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
-export function createAdapter({
-  router,
-  streams,
-  direct,
-  guard,
-  pages,
-  page,
-  auth,
-  log,
-}: AdapterNeeds): RequestListener {
+export function createAdapter(needs: AdapterNeeds): RequestListener {
+  const { router, streams, direct, guard, pages, page, auth, clock, log, onCrossSite } = needs;
+  const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
     // Errors of a response that its client left are not ours to handle, only not to crash on.
@@ -53,8 +55,13 @@ export function createAdapter({
       const authority = request.headers[":authority"];
       const host = typeof authority === "string" ? authority : request.headers.host;
       if (!guard.host(host)) return refuse(response, 421, "This server does not answer to that host name.");
-      if (!guard.origin(request.headers.origin))
-        return refuse(response, 403, "Calls from other sites are not allowed.");
+      const otherSite = () => {
+        const { origin } = request.headers;
+        onCrossSite(peer.address);
+        warn("a call from another site was refused", { from: peer.address, origin: printable(origin ?? "", 100) });
+        refuse(response, 403, "Calls from other sites are not allowed.");
+      };
+      if (!guard.origin(request.headers.origin)) return otherSite();
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
       const handler = handlers.get(path);
       if (handler === undefined) {
@@ -62,10 +69,13 @@ export function createAdapter({
         if (known === undefined && (auth.serve(request, response, peer) || page.serve(request, response))) return;
         return plain(request, response, known);
       }
+      if (!guard.site(request.headers["sec-fetch-site"])) return otherSite();
+      for (const [name, value] of Object.entries(callHeaders)) response.setHeader(name, value);
       const cookie = guard.samePage(request.headers) ? cookieOf(request.headers.cookie, signInCookie) : undefined;
       const stream = streams.get(path);
       if (stream !== undefined && "stream" in request && isDirect(request.method, request.headers))
         return void serveDirect(request.stream, request.headers, stream, { peer, cookie }, direct);
+      if (stream === undefined) limitBody(request, clock);
       const values = createContextValues().set(peerKey, peer).set(cookieKey, cookie);
       const universal = universalRequestFromNodeRequest(request, response, undefined, values);
       handler(universal)
@@ -75,6 +85,12 @@ export function createAdapter({
       failed(error, response, log);
     }
   };
+}
+
+/** What is read whole has to come in time: over HTTP/2 nothing else sees to that. */
+function limitBody(request: NodeRequest, clock: Clock): void {
+  const timer = clock.after(bodyTimeoutMs, () => request.destroy());
+  for (const event of ["end", "close"]) request.once(event, () => timer[Symbol.dispose]());
 }
 
 function plain(request: NodeRequest, response: NodeResponse, page: PlainPages[string] | undefined): void {
@@ -92,11 +108,7 @@ function refuse(response: NodeResponse, status: number, text: string): void {
 
 function send(response: NodeResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
   if (response.headersSent) return;
-  const headers = {
-    "content-type": type,
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  };
+  const headers = { ...callHeaders, "content-type": type };
   (response as ServerResponse).writeHead(status, headers);
   response.end(body);
 }

@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import { awayCookie, clearingCookie, cookieOf, settingCookie, signInCookie } from "../rpc/cookies.ts";
 import type { Peer } from "../rpc/guard.ts";
 import type { NodeRequest, NodeResponse } from "./adapter.ts";
+import { callHeaders } from "./answer-headers.ts";
 
 /** What the server knows of it; where to go is a word of its own list. */
 export interface SignInDoor {
@@ -20,15 +21,6 @@ export interface AuthPages {
   /** False: this is no request for them. */
   serve(request: NodeRequest, response: NodeResponse, peer: Peer): boolean;
 }
-
-const everyAnswer = {
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-};
 
 /** What the page is told in its fragment when it did not work. */
 const wentWrong = (fault: BartizanFault) =>
@@ -74,6 +66,6 @@ function redirect(response: NodeResponse, location: string, cookies: readonly st
 
 function answer(response: NodeResponse, status: number, headers: Record<string, string | string[]>): void {
   if (response.headersSent || response.destroyed) return;
-  (response as ServerResponse).writeHead(status, { ...everyAnswer, ...headers });
+  (response as ServerResponse).writeHead(status, { ...callHeaders, ...headers });
   response.end();
 }

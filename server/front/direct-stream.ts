@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { StreamMethod } from "../rpc/stream-method.ts";
+import { callHeaders } from "./answer-headers.ts";
 import { type CallNeeds, type CallRequest, type Carrier, contentType, serveCall } from "./stream-call.ts";
 
 /** True for the calls that this file serves: POST, binary, not compressed, without a deadline. */
@@ -75,7 +76,8 @@ function heard(stream: ServerHttp2Stream): Promise<void> {
 }
 
 function respond(stream: ServerHttp2Stream): void {
-  if (!stream.headersSent && !stream.destroyed) stream.respond({ ":status": 200, "content-type": contentType });
+  if (!stream.headersSent && !stream.destroyed)
+    stream.respond({ ...callHeaders, ":status": 200, "content-type": contentType });
 }
 
 function write(stream: ServerHttp2Stream, pieces: readonly Uint8Array[]): Promise<void> | undefined {

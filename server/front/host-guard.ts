@@ -7,6 +7,8 @@ export interface HostGuard {
   readonly origin: (value: string | undefined) => boolean;
   /** True only with an Origin, and one of this server's own: browsers ask nobody before they open a WebSocket. */
   readonly ownOrigin: (value: string | undefined) => boolean;
+  /** Of a browser's Sec-Fetch-Site: true for the server's own page, and for whoever sends none, which no browser does. */
+  readonly site: (value: string | string[] | undefined) => boolean;
   /** True for a request that proves to be from this server's own page: only then a cookie says who calls. */
   readonly samePage: (headers: PageHeaders) => boolean;
 }
@@ -17,15 +19,22 @@ export interface PageHeaders {
 }
 
 /**
- * `names`: host names without port; `port`: where the server listens; `urls`: further places at which clients reach it, by a
- * balancer or a proxy in front. Host is compared in lower case.
+ * `names`: host names without port; `port`: where the server listens. `proxied`: they are answered as well as they stand in
+ * front of a proxy at the usual ports; `urls`: further places at which clients reach it, by a balancer for one. Host is
+ * compared in lower case.
  */
-export function createHostGuard(names: readonly string[], port: number, urls: readonly string[] = []): HostGuard {
+export function createHostGuard(
+  names: readonly string[],
+  port: number,
+  proxied = false,
+  urls: readonly string[] = [],
+): HostGuard {
   const hosts = new Set<string>();
+  const usual = [80, 443];
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
-    hosts.add(`${host}:${port}`);
-    if (port === 80 || port === 443) hosts.add(host);
+    for (const each of proxied ? [port, ...usual] : [port]) hosts.add(`${host}:${each}`);
+    if (proxied || usual.includes(port)) hosts.add(host);
   }
   for (const url of urls) {
     const { host, hostname, protocol, port: given } = new URL(url);
@@ -40,6 +49,7 @@ export function createHostGuard(names: readonly string[], port: number, urls: re
   return {
     ownOrigin,
     host: (value) => value !== undefined && hosts.has(value.toLowerCase()),
+    site: (value) => value === undefined || value === "same-origin",
     origin: (value) => value === undefined || ownOrigin(value),
     samePage(headers) {
       // Browsers set it by themselves, and no page can.

@@ -5,6 +5,7 @@ import { extname, join, relative, sep } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import type { NodeRequest, NodeResponse } from "./adapter.ts";
+import { pageHeaders } from "./answer-headers.ts";
 
 const contentTypes: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -17,30 +18,6 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".json": "application/json; charset=utf-8",
   ".webmanifest": "application/manifest+json; charset=utf-8",
   ".txt": "text/plain; charset=utf-8",
-};
-
-/** Style elements are what xterm.js and Mantine write; they cannot be given a nonce. Everything else is files of ours. */
-const contentPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types default",
-].join("; ");
-
-const everyAnswer = {
-  "content-security-policy": contentPolicy,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
 };
 
 const notBuilt = `<!doctype html>
@@ -131,7 +108,7 @@ function answer(
 ): void {
   if (response.headersSent || response.destroyed) return;
   (response as ServerResponse).writeHead(status, {
-    ...everyAnswer,
+    ...pageHeaders,
     "content-type": file.type,
     "content-length": body.length,
     "cache-control": file.cache,

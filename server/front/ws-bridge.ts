@@ -11,6 +11,7 @@ import type { Clock } from "../flow/clock.ts";
 import { cookieOf, signInCookie } from "../rpc/cookies.ts";
 import type { Peer } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
+import { callHeaders } from "./answer-headers.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { aliveFrame, readClientFrame, responseFrame } from "./socket-frames.ts";
 import { type CallNeeds, type CallRequest, type Carrier, contentType, serveCall } from "./stream-call.ts";
@@ -36,6 +37,8 @@ export interface WsBridgeNeeds {
   readonly call: CallNeeds;
   readonly guard: HostGuard;
   readonly clock: Clock;
+  /** Told of each socket that a page of another site asked for. */
+  readonly onCrossSite: (address: string) => void;
   /** A connection is asked for a sign of life this often, and given one; one miss ends it, and with it its call. */
   readonly pingMs: number;
 }
@@ -55,8 +58,11 @@ export function createWsBridge(needs: WsBridgeNeeds): UpgradeListener {
     const spec = streams.get(path);
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
     if (!guard.host(request.headers.host)) return refuse(raw, "421 Misdirected Request", "Not this server's name.");
-    if (!guard.ownOrigin(request.headers.origin))
+    if (!guard.ownOrigin(request.headers.origin) || !guard.site(request.headers["sec-fetch-site"])) {
+      // Without an Origin it is no browser's.
+      if (request.headers.origin !== undefined) needs.onCrossSite(peer.address);
       return refuse(raw, "403 Forbidden", "Only this server's own page may do this.");
+    }
     if (spec === undefined) return refuse(raw, "404 Not Found", "There is no such stream.");
     if (!offered.includes(subprotocol))
       return refuse(raw, "400 Bad Request", `The subprotocol ${subprotocol} is missing.`);
@@ -69,7 +75,10 @@ export function createWsBridge(needs: WsBridgeNeeds): UpgradeListener {
 
 function refuse(raw: Duplex, status: string, text: string): void {
   const body = `${text}\n`;
-  const headers = ["connection: close", "content-type: text/plain; charset=utf-8", `content-length: ${body.length}`];
+  const headers = Object.entries({
+    ...{ ...callHeaders, connection: "close", "content-type": "text/plain; charset=utf-8" },
+    "content-length": body.length,
+  }).map(([name, value]) => `${name}: ${value}`);
   raw.once("finish", () => raw.destroy());
   raw.end(`HTTP/1.1 ${status}\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
 }

@@ -8,7 +8,7 @@ import type { LoginMeter, RedeemOutcome } from "../access/login-meter.ts";
 import type { PageToken } from "../access/page-tokens.ts";
 import type { Caller } from "../access/policy.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
-import type { Audit } from "../audit.ts";
+import type { Audit, SignInWay } from "../audit.ts";
 import { BartizanFault, type FaultWord, faultFrom } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EntryNeeds } from "./entry.ts";
@@ -67,7 +67,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
         node: needs.node,
         nativeCrypto: needs.nativeCrypto,
         sessions: needs.registry.size,
-        way: wayOf(caller),
+        way: ways[caller.signedIn ?? "token"],
         may: mayDoEver(needs.rights, caller),
         locks: needs.locks
           .list()
@@ -79,7 +79,7 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
 
     createLink(_request, context) {
       const caller = callerOfCall(context);
-      if (caller.byLink === true || caller.byToken !== undefined || caller.bySignIn === true)
+      if (caller.byLink === true || caller.byToken !== undefined || caller.signedIn === "oidc")
         throw new BartizanFault(
           "forbidden",
           "Links are made by who has the server's own token, or one of its config.",
@@ -112,11 +112,10 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
   };
 }
 
-function wayOf({ byToken, bySignIn, byLink }: Caller): string {
-  if (byToken !== undefined) return "api-token";
-  if (bySignIn === true) return "provider";
-  return byLink === true ? "link" : "token";
-}
+const ways: Readonly<Record<SignInWay, string>> = {
+  ...{ "local-token": "token", token: "token", link: "link", oidc: "provider" },
+  ...{ "api-token": "api-token", device: "api-token" },
+};
 
 const outcomes: Readonly<Partial<Record<FaultWord, RedeemOutcome>>> = {
   limit: "throttled",

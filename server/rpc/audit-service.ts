@@ -13,10 +13,11 @@ import type { Clock } from "../flow/clock.ts";
 import { orAborted } from "../flow/life.ts";
 import { auditEntryToWire, auditFilterFromWire, auditPagePoint, auditPageSize } from "./audit-wire.ts";
 import { actorOfCall } from "./guard.ts";
+import type { AuditStreams } from "./stream-method.ts";
 import { createViewFold } from "./view-fold.ts";
 
 export interface AuditServiceNeeds {
-  readonly audit: Pick<AuditLog, "write" | "onGrown">;
+  readonly audit: Pick<AuditLog, "write" | "note" | "onGrown">;
   readonly index: AuditIndex;
   readonly clock: Clock;
 }
@@ -24,7 +25,11 @@ export interface AuditServiceNeeds {
 /** What is told at once of what came meanwhile. */
 const followPage = 200;
 
-export function createAuditService({ audit, index, clock }: AuditServiceNeeds): ServiceImpl<typeof AuditService> {
+export function createAuditService({
+  audit,
+  index,
+  clock,
+}: AuditServiceNeeds): ServiceImpl<typeof AuditService> & AuditStreams {
   const foldView = createViewFold(clock);
   return {
     async searchAudit(request, context) {
@@ -61,6 +66,7 @@ async function* followed(
   const limit = auditPageSize(last, 0);
   let grown = Promise.withResolvers<void>();
   using _subscription = audit.onGrown(() => grown.resolve());
+  yield create(FollowAuditResponseSchema);
   const first = await index.search({ filter, limit }, signal);
   for (const line of first.lines.toReversed()) yield told(line);
   let after = first.upTo;

@@ -21,6 +21,7 @@ export const codeOf: Readonly<Record<FaultWord, Code>> = {
   "not-here": Code.FailedPrecondition,
   "target-unreachable": Code.Unavailable,
   "target-name-unknown": Code.NotFound,
+  "target-address": Code.PermissionDenied,
   "target-timeout": Code.DeadlineExceeded,
   "target-protocol": Code.FailedPrecondition,
   "target-unsupported": Code.Unimplemented,

@@ -1,11 +1,15 @@
 /** Who calls, and may he: asked before a byte of the body is read, of every RPC; a method without a row stops the start. */
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { AuditService } from "../../proto/gen/bartizan/v1/audit_pb.ts";
+import { SessionService } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import type { AccessChanges } from "../access/changes.ts";
 import type { LoginMeter } from "../access/login-meter.ts";
 import { anyone, type Caller, policyTable } from "../access/policy.ts";
 import type { Credential } from "../access/principals.ts";
 import type { Rights } from "../access/rights.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Throttle } from "../access/throttle.ts";
 import type { Actor, Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -52,7 +56,15 @@ export interface Proof {
   readonly token: string | undefined;
   readonly cookie: string | undefined;
   readonly address: string;
+  /** The call is none that a person makes: pages keep it open by themselves, whether or not somebody is there. */
+  readonly byItself: boolean;
 }
+
+/** Lists that pages follow as long as they are open. */
+const byItself: ReadonlySet<DescMethod> = new Set([
+  SessionService.method.watchSessions,
+  AuditService.method.followAudit,
+]);
 
 /** What a proof is worth; `call` is the signal of the call that brought it. Undefined for one that is worth nothing. */
 export type CredentialOf = (proof: Proof, call: AbortSignal) => Credential | undefined;
@@ -64,6 +76,7 @@ export interface GuardNeeds {
   readonly credentialOf: CredentialOf;
   readonly rights: Rights;
   readonly changes: AccessChanges;
+  readonly throttle: Pick<Throttle, "admit">;
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: Pick<Audit, "note">;
@@ -119,9 +132,8 @@ export function actorOfCall(context: HandlerContext): Actor {
   return actorOf(context, callerOfCall(context));
 }
 
-function actorOf(context: HandlerContext, { name, signedIn, byToken, bySignIn }: Caller): Actor {
-  const way = byToken !== undefined ? "api-token" : bySignIn === true ? "oidc" : signedIn;
-  return { name, address: addressOfCall(context), signedIn: way };
+function actorOf(context: HandlerContext, { name, signedIn }: Caller): Actor {
+  return { name, address: addressOfCall(context), signedIn };
 }
 
 /** The call that the guard let in. */
@@ -179,17 +191,33 @@ function askedAgain(
   };
 }
 
-function authenticated(context: HandlerContext, { credentialOf, signIns, linkMeter }: GuardNeeds): Credential {
+function authenticated(
+  context: HandlerContext,
+  { credentialOf, throttle, signIns, linkMeter }: GuardNeeds,
+): Credential {
   const header = context.requestHeader.get("authorization") ?? "";
   const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header)?.[1];
   const cookie = context.values.get(cookieKey);
   const address = context.values.get(peerKey)?.address ?? "";
-  const proof = { token, cookie: token === undefined ? cookie : undefined, address };
+  const proof = {
+    token,
+    cookie: token === undefined ? cookie : undefined,
+    address,
+    byItself: byItself.has(context.method),
+  };
   const credential = credentialOf(proof, context.signal);
+  // A call without any token guesses nothing, and a cookie may simply be over.
+  if (token !== undefined) {
+    try {
+      throttle.admit({ address, claims: idOf(token) }, credential?.caller.name);
+    } catch (error) {
+      signIns.throttled(address, "token");
+      throw error;
+    }
+    if (credential === undefined) signIns.failed(address, "token");
+  }
   if (credential !== undefined) return credential;
   linkMeter.tokenRefused();
-  // Who brings none has not tried, and a cookie may simply be over.
-  if (token !== undefined) signIns.failed(address, "token");
   throw new BartizanFault(
     "unauthenticated",
     token === undefined
@@ -199,4 +227,9 @@ function authenticated(context: HandlerContext, { credentialOf, signIns, linkMet
       : "This token is not known here.",
     "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
   );
+}
+
+/** The public part of an API token: whom it claims to come from. */
+function idOf(token: string): string | undefined {
+  return /^bzt_([A-Za-z0-9]{1,40})_/.exec(token)?.[1];
 }

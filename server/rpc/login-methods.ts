@@ -87,7 +87,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
     logout(_request, context) {
       const { caller, credential } = callOf(context);
       credential.end?.();
-      if (caller.bySignIn === true) context.responseHeader.set("set-cookie", clearingCookie(signInCookie));
+      if (caller.signedIn === "oidc") context.responseHeader.set("set-cookie", clearingCookie(signInCookie));
       tell({ event: "logout", actor: { name: caller.name, address: addressOfCall(context) } });
       changes.tell({ why: "signed-out", name: caller.name });
       return { ended: credential.end !== undefined };

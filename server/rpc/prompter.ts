@@ -9,7 +9,7 @@ import {
 } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { BartizanFault } from "../errors.ts";
 import { orAborted } from "../flow/life.ts";
-import type { Answer, Ask, Question } from "../target/target.ts";
+import type { Agreed, Answer, Ask, Question } from "../target/target.ts";
 
 type ShellEvent = NonNullable<MessageInitShape<typeof ShellResponseSchema>["event"]>;
 
@@ -27,6 +27,7 @@ const wireKind: Readonly<Record<Question["kind"], PromptKind>> = {
 /** One login's worth of prompts; `close` when the login is over, either way. */
 export class Prompter implements Ask {
   readonly #onHostKey: (fingerprint: string, accepted: boolean) => void;
+  #agreed: Agreed | undefined;
   #waiting: ShellEvent[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
@@ -68,6 +69,15 @@ export class Prompter implements Ask {
     const kind = about === "banner" ? NoticeKind.BANNER : NoticeKind.INFO;
     // A target that talks without end is heard no further.
     if (this.#waiting.length < maxWaiting) this.#put({ case: "notice", value: { kind, text } });
+  }
+
+  agreed(agreed: Agreed): void {
+    this.#agreed = agreed;
+  }
+
+  /** What was agreed with the target; undefined where there was nothing to agree on. */
+  get agreement(): Agreed | undefined {
+    return this.#agreed;
   }
 
   /** Throws `invalid` for an answer nobody waits for, or one too long. */

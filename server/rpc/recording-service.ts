@@ -12,7 +12,7 @@ import {
 } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import type { Action, Caller } from "../access/policy.ts";
 import { type Rights, resourceOf } from "../access/rights.ts";
-import type { AuditLog } from "../audit/open-audit.ts";
+import type { Audit } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { openRecording, readOwnHead } from "../recording/archive.ts";
@@ -48,7 +48,9 @@ export interface RecordingServiceNeeds {
   readonly erase: Erase;
   readonly folder: string;
   readonly replays: Replays;
-  readonly audit: Pick<AuditLog, "write" | "lookUp">;
+  readonly audit: Pick<Audit, "write">;
+  /** The hash of the final seal that the audit log has for a recording. */
+  readonly sealOf: (recording: string, signal: AbortSignal) => Promise<string | undefined>;
   /** This node's key, PEM and id, and any other that its recordings may be sealed with. */
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
@@ -223,7 +225,7 @@ function* allowed(
 }
 
 async function verified(
-  { folder, keyOf, audit }: RecordingServiceNeeds,
+  { folder, keyOf, sealOf }: RecordingServiceNeeds,
   info: RecordingInfo,
   signal: AbortSignal,
 ): Promise<Pick<Verification, "verdict" | "detail">> {
@@ -235,7 +237,7 @@ async function verified(
   if (opened === undefined) return { verdict: "missing", detail: "the file is gone" };
   if (opened instanceof DamagedRecording) return { verdict: "altered", detail: opened.what };
   await using file = opened;
-  const { seal } = (await audit.lookUp(new Set([info.id]))).get(info.id) ?? {};
+  const seal = await sealOf(info.id, signal);
   const result = await verifyRecording(file, { keyOf, sealOf: () => seal, signal });
   if (result.recording === undefined || result.recording === info.id) return result;
   return { verdict: "altered", detail: "the file is of another recording" };

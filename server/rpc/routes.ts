@@ -11,6 +11,7 @@ import type { LockStore } from "../access/locks.ts";
 import type { LoginMeter } from "../access/login-meter.ts";
 import type { Rights } from "../access/rights.ts";
 import type { SignInNotes } from "../access/sign-in-notes.ts";
+import type { Throttle } from "../access/throttle.ts";
 import type { AuditLog } from "../audit/open-audit.ts";
 import type { CommandStore } from "../commands/command.ts";
 import type { Clock } from "../flow/clock.ts";
@@ -53,6 +54,7 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly changes: AccessChanges;
   readonly signIns: SignInNotes;
   readonly door: PageDoor;
+  readonly throttle: Throttle;
   readonly linkMeter: LoginMeter;
   /** What joins this node to others. */
   readonly group: () => GroupWord;
@@ -77,6 +79,8 @@ export interface Routes {
 }
 
 export const maxMessageBytes = 256 * 1024;
+/** For what needs no token, and for what is a name and a reason. */
+const maxSmallBytes = 64 * 1024;
 
 /** Throws when a method has no row in the policy table. */
 export function createRoutes(needs: RoutesNeeds): Routes {
@@ -97,13 +101,16 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const kicks = new Kicks(needs);
   const sessions = createSessionService({ ...needs, findTarget, kicks, watching });
   router.service(SessionService, sessions);
+  // The later of two handlers for a path counts.
+  router.rpc(SessionService.method.kick, sessions.kick, { readMaxBytes: maxSmallBytes });
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets, needs));
   router.service(CommandService, createCommandService({ ...needs, labelsOf }));
-  router.service(LockService, createLockService({ ...needs, findTarget }));
-  router.service(AccessService, createAccessService(needs));
-  router.service(AuditService, createAuditService({ audit: needs.audit, index: needs.auditIndex, clock }));
+  router.service(LockService, createLockService({ ...needs, findTarget }), { readMaxBytes: maxSmallBytes });
+  router.service(AccessService, createAccessService(needs), { readMaxBytes: maxSmallBytes });
+  const audit = createAuditService({ audit: needs.audit, index: needs.auditIndex, clock });
+  router.service(AuditService, audit);
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
-  return { router, guard, streams: createStreamMethods(sessions, recordings) };
+  return { router, guard, streams: createStreamMethods(sessions, recordings, audit) };
 }

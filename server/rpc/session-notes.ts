@@ -3,6 +3,7 @@ import type { Actor, Audit } from "../audit.ts";
 import { type FaultWord, faultFrom } from "../errors.ts";
 import type { AttachmentId, SessionInfo } from "../events.ts";
 import type { KickResult } from "../session/live-session.ts";
+import type { Agreed } from "../target/target.ts";
 
 type AboutSession = Pick<SessionInfo, "id" | "target" | "recordingId">;
 
@@ -11,7 +12,8 @@ export interface SessionNotes {
   /** Written: nothing is dialled that could not be accounted for. */
   requested(target: string): void;
   refused(target: string, error: unknown): void;
-  started(info: AboutSession): void;
+  /** `agreed`: with its target; undefined where there was nothing to agree on. */
+  started(info: AboutSession, agreed: Agreed | undefined): void;
   /** An operator has the session; `resumed`: again. */
   attached(info: AboutSession, attachment: AttachmentId, resumed: boolean): void;
   detached(info: AboutSession, attachment: AttachmentId): void;
@@ -26,11 +28,12 @@ export interface SessionNotes {
   kickRefused(info: AboutSession): void;
 }
 
-/** Refusals that are about the host's key. */
-const hostKeyWords: Readonly<Partial<Record<FaultWord, "host-key-changed" | "host-key-refused">>> = {
+/** Refusals that are events of their own, too. */
+const ownEvents: Readonly<Partial<Record<FaultWord, "host-key-changed" | "host-key-refused" | "address-refused">>> = {
   "host-key-changed": "host-key-changed",
   "host-key-revoked": "host-key-refused",
   "host-key-unproven": "host-key-refused",
+  "target-address": "address-refused",
 };
 
 export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
@@ -42,11 +45,11 @@ export function createSessionNotes(audit: Audit, actor: Actor): SessionNotes {
     },
     refused(target, error) {
       const { word, message } = faultFrom(error);
-      const event = hostKeyWords[word];
+      const event = ownEvents[word];
       if (event !== undefined) audit.note({ event, actor, target, cause: message });
       audit.note({ event: "session-refused", actor, target, cause: word });
     },
-    started: (info) => audit.note({ event: "session-started", ...about(info) }),
+    started: (info, agreed) => audit.note({ event: "session-started", ...about(info), ...agreed }),
     attached: (info, attachment, resumed) =>
       audit.note({ event: resumed ? "session-resumed" : "session-attached", ...about(info), attachment }),
     detached: (info, attachment) => audit.note({ event: "session-detached", ...about(info), attachment }),

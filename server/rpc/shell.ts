@@ -157,7 +157,7 @@ async function openOrFind(
     throw error;
   });
   open = true;
-  notes.started(session.info);
+  notes.started(session.info, prompter.agreement);
   return await attachFirst(session, { name: caller.name }, options, signal, notes);
 }
 

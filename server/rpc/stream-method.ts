@@ -8,6 +8,11 @@ import {
 } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import {
+  AuditService,
+  type FollowAuditRequest,
+  type FollowAuditResponse,
+} from "../../proto/gen/bartizan/v1/audit_pb.ts";
+import {
   type ExportRecordingRequest,
   type ExportRecordingResponse,
   RecordingService,
@@ -58,10 +63,15 @@ export interface RecordingStreams {
   exportRecording(request: ExportRecordingRequest, context: HandlerContext): AsyncIterable<ExportRecordingResponse>;
 }
 
+export interface AuditStreams {
+  followAudit(request: FollowAuditRequest, context: HandlerContext): AsyncIterable<FollowAuditResponse>;
+}
+
 /** Every streaming method, by request path. */
 export function createStreamMethods(
   { shell, watch, watchSessions }: StreamImplementations,
   { replay, verifyRecordings, exportRecording }: RecordingStreams,
+  { followAudit }: AuditStreams,
 ): ReadonlyMap<string, StreamMethod> {
   const bySpec: StreamMethod[] = [
     {
@@ -86,6 +96,7 @@ export function createStreamMethods(
     ),
     serverStream(RecordingService.method.verifyRecordings, verifyRecordings),
     serverStream(RecordingService.method.exportRecording, exportRecording),
+    serverStream(AuditService.method.followAudit, followAudit),
   ];
   return new Map(bySpec.map((each) => [`/${each.method.parent.typeName}/${each.method.name}`, each]));
 }

@@ -3,7 +3,7 @@ import { clampCsiCounts } from "../../proto/client/csi-clamps.ts";
 import type { TermSize } from "../events.ts";
 import { fastForward, simpleEnd } from "./fast-forward.ts";
 import { type CharsetNames, encodeKeyFrame } from "./key-frame.ts";
-import { type Charset, type Core, coreOf, isIdle } from "./xterm-internals.ts";
+import { type Charset, type Core, coreOf, isIdle, limitPayloads } from "./xterm-internals.ts";
 
 export interface ScreenModel extends Disposable {
   /** Parses at least one and about `sliceBytes` bytes from `from`; tells where to go on. Skips what cannot show. */
@@ -50,6 +50,7 @@ export function createScreenModel(
   const terminal = newTerminal(size);
   const core = coreOf(terminal);
   clampCsiCounts(terminal);
+  limitPayloads(core);
   const palette = new Map<number, string>();
   const dynamic = new Map<number, string>();
   watchColours(core, palette, dynamic);

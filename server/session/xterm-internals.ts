@@ -67,6 +67,11 @@ export interface Buffer {
   readonly markers: readonly unknown[];
 }
 
+/** Gathers what stands between the begin and the end of a sequence. */
+export interface PayloadParser {
+  put(codePoints: Uint32Array, start: number, end: number): void;
+}
+
 export interface Core {
   readonly cols: number;
   readonly rows: number;
@@ -100,7 +105,12 @@ export interface Core {
     readonly _windowTitle: string;
     readonly _iconName: string;
     readonly _utf8Decoder: { readonly interim: Uint8Array };
-    readonly _parser: { readonly currentState: number; readonly precedingJoinState: number };
+    readonly _parser: {
+      readonly currentState: number;
+      readonly precedingJoinState: number;
+      readonly _oscParser: PayloadParser & { start(): void };
+      readonly _dcsParser: PayloadParser & { hook(ident: number, params: unknown): void };
+    };
   };
   /** Parses at once; the queue of `write` must be empty. */
   writeSync(bytes: Uint8Array): void;
@@ -136,4 +146,37 @@ export function joinStateOf(core: Core): number {
 /** How many columns that took. */
 export function joinWidthOf(core: Core): number {
   return (joinStateOf(core) >> 1) & 3;
+}
+
+/** Far above every title, colour and link that is kept. */
+const maxPayload = 64 * 1024;
+
+/** An OSC or DCS that goes on beyond 64 Ki characters is cut there: xterm.js itself gathers ten million of them first. */
+export function limitPayloads(core: Core): void {
+  const { _oscParser: osc, _dcsParser: dcs } = core._inputHandler._parser;
+  const [renewOsc, renewDcs] = [limitPut(osc), limitPut(dcs)];
+  const { start } = osc;
+  osc.start = () => {
+    renewOsc();
+    start.call(osc);
+  };
+  const { hook } = dcs;
+  dcs.hook = (ident, params) => {
+    renewDcs();
+    hook.call(dcs, ident, params);
+  };
+}
+
+/** Gives back what begins the count anew. */
+function limitPut(parser: PayloadParser): () => void {
+  const { put } = parser;
+  let left = maxPayload;
+  parser.put = (codePoints, start, end) => {
+    const stop = Math.min(end, start + left);
+    left -= Math.max(0, stop - start);
+    if (stop > start) put.call(parser, codePoints, start, stop);
+  };
+  return () => {
+    left = maxPayload;
+  };
 }

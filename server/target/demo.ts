@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { BartizanFault } from "../errors.ts";
 import { type Clock, pause, systemClock } from "../flow/clock.ts";
 import { linked, orAborted } from "../flow/life.ts";
+import { Secret } from "../flow/secret.ts";
 import type { DemoReady, DemoStart } from "./demo-server.ts";
 import type { Target } from "./target.ts";
 
@@ -82,7 +83,7 @@ export async function openDemo(signal: AbortSignal, options: DemoOptions = {}): 
     host: "127.0.0.1",
     port: ready.port,
     user: userInfo().username,
-    credentials: { keyText: ready.clientKey },
+    credentials: { keyText: new Secret(ready.clientKey) },
     hostKeys: [ready.hostPublic],
     knownHostsFiles: [],
     labels: {},

@@ -58,7 +58,7 @@ export function createSshAuth(need: AuthNeeds): SshAuth {
   const keyAttempts = (): Attempt[] => {
     const { keyText, keyFile, agentSocket } = target.credentials;
     const attempts: Attempt[] = [];
-    if (keyText !== undefined) attempts.push(async () => withKey(tools.parseKey(keyText)));
+    if (keyText !== undefined) attempts.push(async () => withKey(tools.parseKey(keyText.reveal())));
     let encrypted: Buffer | undefined;
     if (keyFile !== undefined) {
       attempts.push(async () => {

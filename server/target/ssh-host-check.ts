@@ -21,6 +21,8 @@ export interface HostCheck {
    * It is called again at every rekey, and before the server has proved that it owns the key: so nothing is stored here.
    */
   verify(blob: Buffer, answer: (good: boolean) => void): void;
+  /** The fingerprint of the key that was found right; undefined before that. */
+  readonly fingerprint: string | undefined;
   /** After the login: stores a key that the operator accepted. Says why it could not. */
   store(): Promise<string | undefined>;
 }
@@ -72,6 +74,9 @@ export async function openHostCheck(need: HostCheckNeeds): Promise<HostCheck> {
 
   return {
     algorithms: ordered.flatMap((type) => algorithmsOfType[type] ?? []),
+    get fingerprint() {
+      return accepted && fingerprint(accepted);
+    },
     verify(given, answer) {
       let answered = false;
       const once = (good: boolean) => {

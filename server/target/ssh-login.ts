@@ -56,6 +56,7 @@ export function login(need: LoginNeeds): Promise<void> {
   return new Promise((resolve) => {
     let ready = false;
     let banners = 0;
+    let algorithmsAgreed = "";
     // For the client's whole life: one connection can emit many errors, and each without a listener ends the process.
     client.on("error", (error) => {
       if (ready) return;
@@ -64,8 +65,10 @@ export function login(need: LoginNeeds): Promise<void> {
     });
     const onClosed = () => end(closedFault(where));
     client.on("end", onClosed).on("close", onClosed);
-    client.on("handshake", () => {
-      if (!ready) patience.stage(times.loginStepMs, late("does not answer to the login"));
+    client.on("handshake", ({ kex, serverHostKey, cs: { cipher, mac } }) => {
+      if (ready) return;
+      algorithmsAgreed = [kex, serverHostKey, cipher, mac].filter((name) => name !== "").join(" ");
+      patience.stage(times.loginStepMs, late("does not answer to the login"));
     });
     client.on("banner", (text) => {
       if (++banners <= 10) ask.tell("banner", printableLines(text));
@@ -85,6 +88,8 @@ export function login(need: LoginNeeds): Promise<void> {
     });
     client.on("ready", () => {
       ready = true;
+      const { fingerprint: hostKey } = hosts;
+      if (hostKey !== undefined) ask.agreed?.({ hostKey, algorithms: algorithmsAgreed });
       resolve();
     });
     patience.stage(times.handshakeMs, late("does not finish the handshake"));

@@ -1,8 +1,10 @@
 /** Our own TCP connection to an SSH server: no delay, bounded greeting, the server's identification handed on in one piece. */
-import { connect, type Socket } from "node:net";
+import { lookup as lookUp } from "node:dns";
+import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
+import type { AddressCheck, Destination } from "./address-check.ts";
 import { faultFromNetwork } from "./ssh-errors.ts";
 
 /** What we say we are, after "SSH-2.0-" (RFC 4253 section 4.2): no library, no version. */
@@ -12,8 +14,10 @@ export const sshIdent = "bartizan";
 const maxGreetingBytes = 16_384; // 16 KiB
 
 export interface SshSocketNeeds {
-  readonly host: string;
-  readonly port: number;
+  readonly target: Destination;
+  readonly mayLeadTo: AddressCheck;
+  /** Node's own by default. */
+  readonly lookup?: LookupFunction | undefined;
   readonly connectMs: number;
   readonly handshakeMs: number;
   readonly clock: Clock;
@@ -30,10 +34,19 @@ export function openSshSocket(need: SshSocketNeeds, signal: AbortSignal): Promis
       reject(signal.reason);
       return;
     }
-    const where = `${need.host}:${need.port}`;
+    const { target, mayLeadTo } = need;
+    const where = `${target.host}:${target.port}`;
+    const host = target.host.replace(/^\[(.*)\]$/, "$1");
+    // Node asks no resolver about an address.
+    const wrong = isIP(host) === 0 ? undefined : mayLeadTo(target, host);
+    if (wrong !== undefined) {
+      reject(forbiddenAddress(where, wrong));
+      return;
+    }
     const socket = connect({
-      host: need.host,
-      port: need.port,
+      host,
+      port: target.port,
+      lookup: checkedLookup(target, mayLeadTo, need.lookup ?? lookUp),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 15_000,
@@ -65,6 +78,11 @@ export function openSshSocket(need: SshSocketNeeds, signal: AbortSignal): Promis
       reject(signal.reason);
     };
     const onConnect = () => {
+      const led = mayLeadTo(target, socket.remoteAddress ?? "");
+      if (led !== undefined) {
+        fail(forbiddenAddress(where, led));
+        return;
+      }
       timer[Symbol.dispose]();
       timer = need.clock.after(need.handshakeMs, () =>
         fail(
@@ -96,6 +114,35 @@ export function openSshSocket(need: SshSocketNeeds, signal: AbortSignal): Promis
     socket.on("connect", onConnect).on("data", onData).on("end", onEnd).on("close", onEnd).on("error", fail);
     signal.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/**
+ * The resolver's addresses without those that the target must not lead to: what is connected to is what was checked, so
+ * that a name cannot change between the two. A fault when none is left.
+ */
+function checkedLookup(target: Destination, mayLeadTo: AddressCheck, lookup: LookupFunction): LookupFunction {
+  return (host, options, done) => {
+    lookup(host, { ...options, all: true }, (error, found) => {
+      if (error !== null) return done(error, []);
+      const addresses = Array.isArray(found) ? found : [{ address: found, family: isIP(found) }];
+      const allowed = addresses.filter(({ address }) => mayLeadTo(target, address) === undefined);
+      const [first] = allowed;
+      if (first === undefined) {
+        const wrong = mayLeadTo(target, addresses[0]?.address ?? "") ?? "nowhere";
+        return done(forbiddenAddress(`${target.host}:${target.port}`, wrong), []);
+      }
+      if (options.all === true) done(null, allowed);
+      else done(null, first.address, first.family);
+    });
+  };
+}
+
+function forbiddenAddress(where: string, what: string): BartizanFault {
+  return new BartizanFault(
+    "target-address",
+    `${where} leads to ${what}.`,
+    "If that is meant, say `allowLocal: true` with the target in the config.",
+  );
 }
 
 /** Whether the bytes hold a complete line that begins with "SSH-". */

@@ -1,10 +1,11 @@
 /** Dials SSH targets with ssh2, by the rules that keep its traps shut. */
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import type { Algorithms, Client } from "ssh2";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { TermSize } from "../events.ts";
 import { type Clock, systemClock } from "../flow/clock.ts";
 import { linked, orAborted } from "../flow/life.ts";
+import { type AddressCheck, createAddressCheck } from "./address-check.ts";
 import { agentKeys } from "./ssh-agent.ts";
 import { createSshAuth } from "./ssh-auth.ts";
 import { clampSize, openSshChannel } from "./ssh-channel.ts";
@@ -65,10 +66,18 @@ const algorithms: Algorithms = {
   compress: ["none"],
 };
 
+/** How names become addresses, and which of those count. */
+export interface Ways {
+  readonly mayLeadTo?: AddressCheck;
+  readonly lookup?: LookupFunction;
+}
+
 /** A Dial over ssh2. One connection per channel; the target sees TERM xterm-256color and LANG C.UTF-8. */
-export function createSshDial(clock: Clock, times: Partial<SshTimes> = {}): Dial {
+export function createSshDial(clock: Clock, times: Partial<SshTimes> = {}, ways: Ways = {}): Dial {
   const limits = { ...sshTimes, ...times };
-  return (target, size, ask, signal) => dial({ target, size: clampSize(size), ask, signal, clock, times: limits });
+  const { mayLeadTo = createAddressCheck(), lookup } = ways;
+  return (target, size, ask, signal) =>
+    dial({ target, size: clampSize(size), ask, signal, clock, times: limits, mayLeadTo, lookup });
 }
 
 export const dialSsh: Dial = createSshDial(systemClock);
@@ -80,6 +89,8 @@ interface DialNeeds {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly times: SshTimes;
+  readonly mayLeadTo: AddressCheck;
+  readonly lookup: LookupFunction | undefined;
 }
 
 async function dial(need: DialNeeds): Promise<PtyChannel> {
@@ -111,10 +122,8 @@ async function dial(need: DialNeeds): Promise<PtyChannel> {
     tools: { parseKey, agentKeys: (path) => agentKeys(ssh2, path, clock) },
   });
   const { connectMs, handshakeMs } = times;
-  const socket = await openSshSocket(
-    { host: target.host, port: target.port, connectMs, handshakeMs, clock },
-    life.signal,
-  );
+  const { mayLeadTo, lookup } = need;
+  const socket = await openSshSocket({ target, mayLeadTo, lookup, connectMs, handshakeMs, clock }, life.signal);
   const client = new ssh2.Client();
   try {
     const loggedIn = login({

@@ -1,12 +1,13 @@
 /** The seam between a session and whatever gives it a pty: inventory entries, the channel, prompts, dialling. */
 import type { EndCause, TermSize } from "../events.ts";
+import type { Secret } from "../flow/secret.ts";
 
 /** How the bastion proves who it is at a target. Secrets are read when dialling, never kept. */
 export interface Credentials {
   /** Path of a private key file; undefined: none. */
   readonly keyFile?: string;
   /** An unencrypted private key in memory (the demo target's), PEM or OpenSSH format. */
-  readonly keyText?: string;
+  readonly keyText?: Secret;
   /** Path of an ssh-agent socket; undefined: no agent. */
   readonly agentSocket?: string;
 }
@@ -29,6 +30,8 @@ export interface Target {
   /** Name to look up in known_hosts instead of `host` (HostKeyAlias). */
   readonly hostKeyAlias?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** True: it may lead to loopback, link-local and metadata addresses, and to this server itself. */
+  readonly allowLocal?: boolean;
   readonly source: "config" | "ssh-config" | "demo";
 }
 
@@ -53,12 +56,22 @@ export interface Answer {
   readonly answers: readonly string[];
 }
 
+/** What was agreed with a host that let us in, for who keeps account of it. */
+export interface Agreed {
+  /** The fingerprint of the key that it proved to own. */
+  readonly hostKey: string;
+  /** Key exchange, host key algorithm, cipher, and the code that guards it where the cipher does not. */
+  readonly algorithms: string;
+}
+
 /** Puts prompts and the target's own texts to the operator. */
 export interface Ask {
   /** Rejects when `signal` aborts or the operator is gone. */
   question(question: Question, signal: AbortSignal): Promise<Answer>;
   /** A line for the operator (the target's banner); control characters are gone already. */
   tell(about: "banner" | "info", text: string): void;
+  /** Once, when the target has let us in. */
+  agreed?(agreed: Agreed): void;
 }
 
 /**

@@ -181,6 +181,12 @@ describe("API tokens over the wire", () => {
     expect(foreign).toEqual(missing);
     await as("root").revokeToken({ id });
     expect(await labels("alice", false)).toEqual([]);
+    const lines = readFileSync(join(bastion.folder, "state", "bartizan", "audit.jsonl"), "utf8").split("\n");
+    const noted = lines.filter((line) => line.includes('"token-')).map((line) => JSON.parse(line));
+    expect(noted).toMatchObject([
+      { event: "token-created", who: "alice", address: "127.0.0.1", token: id },
+      { event: "token-revoked", who: "root", token: id, owner: "alice" },
+    ]);
   });
 
   it("takes the streams that came by it along when it is revoked, and no others", async () => {

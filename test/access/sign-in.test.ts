@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { faultOf } from "../../proto/client/index.ts";
+import { AccessService } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { identitySchema } from "../../server/access/identity-settings.ts";
+import { anyone, policyTable } from "../../server/access/policy.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { type Idp, openIdp } from "../support/open-idp.ts";
 import { createSignInBrowser, type SignInBrowser } from "../support/signed-in.ts";
@@ -97,9 +99,9 @@ describe("the sign-in of the page by a real identity provider", () => {
   it("believes the cookie from its own page alone", async () => {
     await signIn("zed-1");
     const nobody = "unauthenticated";
-    expect(await whoAmI({ "sec-fetch-site": "cross-site" })).toBe(nobody);
-    expect(await whoAmI({ "sec-fetch-site": "same-site" })).toBe(nobody);
-    expect(await whoAmI({ "sec-fetch-site": "none" })).toBe(nobody);
+    expect(await whoAmI({ "sec-fetch-site": "cross-site" })).toBe("forbidden");
+    expect(await whoAmI({ "sec-fetch-site": "same-site" })).toBe("forbidden");
+    expect(await whoAmI({ "sec-fetch-site": "none" })).toBe("forbidden");
     expect(await whoAmI({ "x-other": "nothing says where it is from" })).toBe(nobody);
     expect(await whoAmI({ origin: bastion.url })).toMatchObject({ name: "zed" });
     expect(await whoAmI({ "sec-fetch-site": "same-origin" })).toMatchObject({ name: "zed" });
@@ -144,5 +146,88 @@ describe("the sign-in of the page by a real identity provider", () => {
     await signIn("zed-1");
     const { token } = await browser.clients().access.createToken({ label: "mine", lasts: { seconds: 3600n } });
     expect(await bastion.clients(token).access.whoAmI({})).toMatchObject({ name: "zed", roles: ["operator"] });
+  });
+
+  it("is over at once for who is disabled: his streams end, and neither his cookie nor his tokens let him in", async () => {
+    await signIn("zed-1");
+    const clients = browser.clients();
+    const { token } = await clients.access.createToken({ label: "mine", lasts: { seconds: 3600n } });
+    const [byCookie, byToken] = [clients, bastion.clients(token)].map(({ sessions }) =>
+      sessions.watchSessions({})[Symbol.asyncIterator](),
+    );
+    for (const stream of [byCookie, byToken]) expect((await stream?.next())?.value.event.case).toBe("snapshot");
+    bastion.reload({ ...bastion.config, disabledUsers: ["zed"] });
+    for (const stream of [byCookie, byToken]) {
+      const ended = await stream?.next().catch((error) => faultOf(error).word);
+      expect(ended).toBe("unauthenticated");
+    }
+    expect(await whoAmI()).toBe("unauthenticated");
+    await expect(bastion.clients(token).access.whoAmI({})).rejects.toThrow();
+    expect(await signIn("zed-1")).toBe("/#sign-in=refused");
+    bastion.reload({ ...bastion.config, disabledUsers: [] });
+    expect(await signIn("zed-1")).toBe("/sessions#sign-in=done");
+  });
+
+  it("A15: no form, link or simple request of any kind does anything with a good cookie", async () => {
+    await signIn("ada-1");
+    const cookie = `__Host-bartizan=${browser.cookies.get("__Host-bartizan")}`;
+    const label = JSON.stringify({ label: "stolen", lasts: "3600s" });
+    const statuses = new Set<number>();
+    for (const { name, parent } of Object.values(AccessService.method)) {
+      if (policyTable[`${parent.typeName}/${name}`] === anyone) continue;
+      const path = `${bastion.url}/${parent.typeName}/${name}`;
+      const headers = { cookie, connection: "close" };
+      for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]) {
+        const typed = type === "" ? headers : { ...headers, "content-type": type };
+        const own = { ...typed, "sec-fetch-site": "same-origin", origin: bastion.url };
+        statuses.add((await fetch(path, { method: "POST", headers: own, body: Buffer.from(label) })).status);
+        const foreign = { ...typed, origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+        statuses.add((await fetch(path, { method: "POST", headers: foreign, body: Buffer.from(label) })).status);
+      }
+      const query = new URLSearchParams({ connect: "v1", encoding: "json", message: label });
+      statuses.add(
+        (await fetch(`${path}?${query}`, { headers: { ...headers, "sec-fetch-site": "same-origin" } })).status,
+      );
+      const json = { ...headers, "content-type": "application/json", "sec-fetch-site": "cross-site" };
+      statuses.add((await fetch(path, { method: "POST", headers: json, body: label })).status);
+    }
+    expect([...statuses].filter((status) => status < 400 || status >= 500)).toEqual([]);
+    expect((await browser.clients().access.listTokens({})).tokens).toEqual([]);
+    expect(await whoAmI()).toMatchObject({ name: "ada" });
+  });
+
+  it("survives whatever is sent to its two addresses, and answers with nothing but the way to its own page", async () => {
+    const queries = [
+      "",
+      "?",
+      "?code",
+      "?code=%00%ff%zz",
+      "?state=a&state=b",
+      `?${"x=1&".repeat(2000)}`,
+      "?iss=\u0000",
+      "?%",
+    ];
+    const methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"];
+    for (const path of [
+      "/auth/login",
+      "/auth/callback",
+      "/auth/callback/",
+      "/auth//login",
+      "/AUTH/login",
+      "/auth/%6cogin",
+    ]) {
+      for (const query of queries) {
+        for (const method of query === "" ? methods : ["GET"]) {
+          const answer = await fetch(`${bastion.url}${path}${query}`, {
+            ...{ method, redirect: "manual", headers: { connection: "close", "sec-fetch-site": "none" } },
+          });
+          const location = answer.headers.get("location");
+          if (location !== null)
+            expect(location.startsWith("/#") || location.startsWith(`${idp.issuer}/auth?`)).toBe(true);
+          else expect(answer.status).toBeGreaterThanOrEqual(400);
+        }
+      }
+    }
+    expect(await signIn("zed-1")).toBe("/sessions#sign-in=done");
   });
 });

@@ -45,6 +45,16 @@ describe("a sign-in of the page", () => {
     expect(isIn(used)).toBe(false);
   });
 
+  it("is over in time though a page that nobody looks at follows its lists", () => {
+    const cookie = begin();
+    clock.pass(10 * minuteMs);
+    const list = signIns.credentialOf(cookie, undefined);
+    expect(list?.again()).toBeDefined();
+    clock.pass(5 * minuteMs);
+    expect(list?.again()).toBeUndefined();
+    expect(signIns.credentialOf(cookie, undefined)).toBeUndefined();
+  });
+
   it("is over after twelve hours, however much it is used, and its streams with it", () => {
     const cookie = begin();
     const stream = signIns.credentialOf(cookie, new AbortController().signal);

@@ -12,17 +12,17 @@ import { systemClock } from "../../server/flow/clock.ts";
 import { createLog } from "../../server/log.ts";
 import { openSealKey } from "../../server/recording/seal-key.ts";
 import { dataOf, wholeAuditOf } from "../support/recordings-of.ts";
-import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { carriers, openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
 
 const log = createLog("silent");
 const { signal } = new AbortController();
 
-describe("the audit service", () => {
+describe.each(carriers)("the audit service over %s", (over) => {
   let bastion: TestBastion;
   beforeEach(async () => {
     const principals = { alice: ["operator"], carol: ["auditor"], root: ["admin"] } as const;
-    bastion = await openTestBastion({ principals });
+    bastion = await openTestBastion({ over, principals });
   });
   afterEach(() => bastion[Symbol.asyncDispose]());
   const audit = (name: string) => bastion.clients(`token-${name}`).audit;
@@ -71,7 +71,7 @@ describe("the audit service", () => {
     await audit("root").searchAudit({});
     const following = (async () => {
       for await (const { entry } of audit("carol").followAudit(request, { signal: life.signal }))
-        seen.push(`${entry?.event} ${entry?.principal}`);
+        if (entry !== undefined) seen.push(`${entry.event} ${entry.principal}`);
     })().catch((error) => ConnectError.from(error).code);
     await until(() => seen.length > 0, "the first entry");
     for (let count = 0; count < 3; count += 1) await audit("root").searchAudit({ filter: { target: `web${count}` } });

@@ -1,7 +1,9 @@
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -12,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hashOf, noHash } from "../../server/audit/audit-lines.ts";
+import { readAudited } from "../../server/audit/audited-recordings.ts";
 import { openAudit } from "../../server/audit/open-audit.ts";
 import type { RecordingId, SessionId } from "../../server/events.ts";
 import { createLog } from "../../server/log.ts";
@@ -119,15 +122,14 @@ describe("the audit log", () => {
     expect(words()).toHaveLength(105);
   });
 
-  test("tells the seal of each recording asked for, and which were deleted", async () => {
+  test("tells the seal of each recording, and which were deleted", async () => {
     await using audit = open();
     audit.write({ event: "recording-opened", recording: id("a"), target: "t", mode: "strict" });
     audit.write({ event: "recording-sealed", recording: id("a"), seal: "1", cause: "exited" });
     audit.write({ event: "recording-opened", recording: id("b"), target: "t", mode: "strict" });
     for (let count = 0; count < 3000; count += 1) audit.write(view(id("c"), "漢字".repeat(10)));
     audit.write({ event: "recording-deleted", actor, recording: id("a"), seal: "1", reason: "by policy" });
-    const found = await audit.lookUp(new Set([id("a"), id("b"), id("d")]));
-    expect(Object.fromEntries(found)).toEqual({
+    expect(Object.fromEntries(await readAudited(path))).toEqual({
       [id("a")]: { opened: true, seal: "1", deleted: true },
       [id("b")]: { opened: true, deleted: false },
     });
@@ -178,5 +180,30 @@ describe("an audit log that cannot be written", () => {
     await using audit = open();
     unlinkSync(path);
     expect(() => audit.write(view(id("a")))).toThrow("cannot be written");
+  });
+
+  test("because it was moved away is not written to where nobody looks for it, also when there is a new one", async () => {
+    await using audit = open();
+    renameSync(path, `${path}.1`);
+    expect(() => audit.write(view(id("a")))).toThrow("cannot be written");
+    writeFileSync(path, readFileSync(`${path}.1`));
+    expect(() => audit.write(view(id("a")))).toThrow("cannot be written");
+    renameSync(`${path}.1`, path);
+    audit.write(view(id("a")));
+  });
+
+  test("says that the disk does not take it, until it does", async () => {
+    // A log on a device that takes everything and keeps nothing cannot be had: the folder of the checkpoint is taken away.
+    await using audit = open();
+    await audit.synced();
+    const kept = join(folder, "audit-checkpoint.json.new");
+    mkdirSync(kept);
+    for (let count = 0; count < 100; count += 1) audit.write({ event: "reserve-hit", freeBytes: count });
+    await expect(audit.synced()).rejects.toThrow("EISDIR");
+    expect(() => audit.assertWritable()).toThrow("no session may begin");
+    rmSync(kept, { recursive: true });
+    clock.pass(1000);
+    await audit.synced();
+    audit.assertWritable();
   });
 });

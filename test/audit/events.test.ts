@@ -79,7 +79,16 @@ describe("what happens is noted, with who did it and from where:", () => {
       ["link-made", local, "local-token", undefined],
       ["login-ok", local, "link", "127.0.0.1"],
       ["login-failed", "token", undefined, "127.0.0.1"],
+      ["login-failed", "link", undefined, "127.0.0.1"],
     ]);
+  });
+
+  test("a call that a page of another site made a browser send", async () => {
+    const url = `${bastion.url}/bartizan.v1.AccessService/WhoAmI`;
+    const headers = { "content-type": "application/json", origin: "https://evil.example" };
+    for (let count = 0; count < 3; count += 1)
+      expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(403);
+    expect(noted("cross-site-")).toMatchObject([{ address: "127.0.0.1", outcome: "refused" }]);
   });
 
   test("a session from its request to its end, with those who came, left and came back", async () => {
@@ -109,14 +118,24 @@ describe("what happens is noted, with who did it and from where:", () => {
     await refused("alice", "nowhere");
     refusal = new BartizanFault("host-key-changed", "The host key changed: somebody may be in between.");
     await refused("alice", "memory");
+    refusal = new BartizanFault("target-address", "It leads to loopback.");
+    await refused("alice", "memory");
     await refused("carol", "memory");
     expect(
-      noted("session-", "host-key-", "call-").map(({ event, who, target, cause }) => [event, who, target, cause]),
+      noted("session-", "host-key-", "address-", "call-").map(({ event, who, target, cause }) => [
+        event,
+        who,
+        target,
+        cause,
+      ]),
     ).toEqual([
       ["session-refused", "alice", "nowhere", "not-found"],
       ["session-requested", "alice", "memory", undefined],
       ["host-key-changed", "alice", "memory", "The host key changed: somebody may be in between."],
       ["session-refused", "alice", "memory", "host-key-changed"],
+      ["session-requested", "alice", "memory", undefined],
+      ["address-refused", "alice", "memory", "It leads to loopback."],
+      ["session-refused", "alice", "memory", "target-address"],
       ["call-refused", "carol", undefined, "forbidden"],
     ]);
   });
@@ -187,7 +206,7 @@ describe("what happens is noted, with who did it and from where:", () => {
 });
 
 describe("failures to sign in", () => {
-  test("are one line a minute for each address, and the next one says how many there were", () => {
+  test("are one line a minute for each address and cause, and the next one says how many there were", () => {
     const clock = createHeldClock();
     const noted: AuditEvent[] = [];
     const notes = createSignInNotes({ note: (event) => void noted.push(event) }, clock);

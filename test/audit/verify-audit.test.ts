@@ -1,6 +1,6 @@
 /** Acceptance A45: the chain of the audit log finds every change of it, and names the first bad line. */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import { keyRing } from "../../server/recording/public-key.ts";
 import { openSealKey, type SealKey } from "../../server/recording/seal-key.ts";
 import { root } from "../house/sources.ts";
 import { createHeldClock } from "../support/held-clock.ts";
+import { until } from "../support/until.ts";
 
 let folder: string;
 let path: string;
@@ -81,6 +82,26 @@ describe("an audit log that was left alone", () => {
     expect(JSON.parse(lines()[3] ?? "")).toMatchObject({ event: "log-opened", previous: "crashed", tornBytes: 11 });
   });
 });
+
+test("a writer that is killed at any moment leaves a log that the next one goes on with, whole", async () => {
+  const script = join(root, "test", "audit", "log-writer.ts");
+  for (let round = 0; round < 5; round += 1) {
+    const writer = spawn(process.execPath, [script, folder], { stdio: "ignore" });
+    const over = new Promise((resolve) => writer.once("exit", resolve));
+    const before = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    await until(
+      () => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > before + 3000 * (round + 1),
+      "it writes",
+    );
+    writer.kill("SIGKILL");
+    await over;
+    expect(["complete", "incomplete"]).toContain((await verify()).verdict);
+  }
+  await life(1);
+  expect(await verify()).toMatchObject({ verdict: "complete", detail: expect.stringContaining("6 starts") });
+  const starts = lines().flatMap((line) => (line.includes('"log-opened"') ? [JSON.parse(line).previous] : []));
+  expect(starts).toEqual(["none", ...Array.from({ length: 5 }, () => "crashed")]);
+}, 60_000);
 
 describe("verifying an audit log names the first bad line", () => {
   // Lines: 1 opened, 2 checkpoint, 3 to 7 events, 8 checkpoint, 9 opened, 10 checkpoint, 11 and 12 events, 13 checkpoint.

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { createHostGuard } from "../../server/front/host-guard.ts";
 
 it("a node answers to its own names at its own port, and to the places its config names", () => {
-  const guard = createHostGuard(["bastion1.example", "127.0.0.1"], 7322, [
+  const guard = createHostGuard(["bastion1.example", "127.0.0.1"], 7322, false, [
     "https://bastion.example",
     "http://[::1]:7500",
   ]);

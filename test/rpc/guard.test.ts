@@ -21,16 +21,10 @@ function watchedBy(again: () => Caller | undefined) {
   const rights = createRights(rulesFrom([]), changes);
   const log = createLog("silent");
   const audit = { note() {} };
+  const throttle = { admit() {} };
   const guard = createGuard({
-    ...{
-      rights,
-      changes,
-      clock,
-      log,
-      audit,
-      linkMeter: { tokenRefused() {} },
-      signIns: createSignInNotes(audit, clock),
-    },
+    ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },
+    linkMeter: { tokenRefused() {} },
     credentialOf: () => ({ caller: carol, again }),
   });
   const client = new AbortController();

@@ -1,7 +1,7 @@
 /** SSH servers that behave as no good one does: an ssh2 Server for logins and channels, plain sockets for the rest. */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { Algorithms, AuthContext, Connection, ServerChannel } from "ssh2";
+import type { Algorithms, AuthContext, Connection, ServerChannel, Session } from "ssh2";
 import { ssh2 } from "../../server/target/ssh-library.ts";
 import type { Target } from "../../server/target/target.ts";
 
@@ -45,6 +45,8 @@ export interface SshRigOptions {
   authenticate?(context: AuthContext, connection: Connection): void;
   /** Says hello and exits with 0 by default. */
   shell?(channel: ServerChannel, connection: Connection): void;
+  /** Hears what is asked for beside the rig, which answers. */
+  session?(session: Session): void;
   readonly noPty?: boolean;
   readonly noShell?: boolean;
 }
@@ -68,6 +70,7 @@ export async function openSshRig(options: SshRigOptions = {}): Promise<Rig> {
     });
     connection.on("session", (accept) => {
       const session = accept();
+      options.session?.(session);
       session.on("pty", (acceptPty, rejectPty) => (options.noPty ? rejectPty?.() : acceptPty?.()));
       session.on("env", (acceptEnv) => acceptEnv?.());
       session.on("window-change", (acceptSize) => acceptSize?.());

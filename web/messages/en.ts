@@ -1,5 +1,6 @@
 /** Every word the page says, in English, with the files beside it. Other languages have the same shape. */
 
+import { auditEn } from "./en-audit.ts";
 import { identityEn } from "./en-identity.ts";
 import { locksEn } from "./en-locks.ts";
 import { replayEn } from "./en-replay.ts";
@@ -12,6 +13,7 @@ export const en = {
   shell: shellEn,
   past: replayEn,
   identity: identityEn,
+  audit: auditEn,
   locks: locksEn,
   nav: {
     label: "Main",
@@ -21,6 +23,7 @@ export const en = {
     wall: "Wall",
     recordings: "Recordings",
     commands: "Commands",
+    audit: "Audit",
     shells: "Shells",
     menu: "Menu",
   },

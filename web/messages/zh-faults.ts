@@ -19,6 +19,10 @@ export const faultsZh: Readonly<Record<string, FaultWords>> = {
   "not-here": { what: "此会话由另一个节点持有。", todo: "请连接该节点；会话编号中有其名称。" },
   "target-unreachable": { what: "无法连接到目标。", todo: "其 SSH 服务器是否在此端口运行？" },
   "target-name-unknown": { what: "无法解析目标的主机名。", todo: "请更正配置中的主机名。" },
+  "target-address": {
+    what: "目标指向不允许连接的地址。",
+    todo: "如确有此意，请在配置中为该目标写上 allowLocal: true。",
+  },
   "target-timeout": { what: "目标没有及时响应。", todo: "它是否在运行？防火墙是否允许堡垒机访问？" },
   "target-protocol": { what: "该端口上应答的不是 SSH 服务器，或它有故障。", todo: "请检查目标的端口。" },
   "target-unsupported": { what: "与目标没有共同支持的算法。", todo: "请更新其 SSH 服务器。" },

@@ -1,6 +1,7 @@
 /** Every word the page says, in Chinese (simplified), with the files beside it. */
 
 import type { Messages } from "./en.ts";
+import { auditZh } from "./zh-audit.ts";
 import { identityZh } from "./zh-identity.ts";
 import { locksZh } from "./zh-locks.ts";
 import { replayZh } from "./zh-replay.ts";
@@ -11,6 +12,7 @@ export const zh: Messages = {
   shell: shellZh,
   past: replayZh,
   identity: identityZh,
+  audit: auditZh,
   locks: locksZh,
   nav: {
     label: "主导航",
@@ -20,6 +22,7 @@ export const zh: Messages = {
     wall: "监视墙",
     recordings: "录像",
     commands: "命令",
+    audit: "审计",
     shells: "终端",
     menu: "菜单",
   },

@@ -9,6 +9,7 @@ import { Icon, type IconName } from "./icons.tsx";
 import { useWords } from "./language.tsx";
 import { useNow } from "./now.tsx";
 import { usePage } from "./page-context.tsx";
+import { mayReadAudit } from "./rights.ts";
 import { UserMenu } from "./user-menu.tsx";
 
 export function FrameHeader({ tabs }: { tabs: number }) {
@@ -53,7 +54,7 @@ export function FrameHeader({ tabs }: { tabs: number }) {
 
 function NavLinks({ tabs, onGo }: { tabs: number; onGo?: () => void }) {
   const words = useWords();
-  const { feed } = usePage();
+  const { feed, who } = usePage();
   const { sessions } = useSyncExternalStore(feed.subscribe, () => feed.state);
   const live = sessions.filter(({ state }) => state !== SessionState.ENDED).length;
   const [path] = useLocation();
@@ -63,6 +64,7 @@ function NavLinks({ tabs, onGo }: { tabs: number; onGo?: () => void }) {
     { to: "/wall", icon: "wall", text: words.nav.wall },
     { to: "/recordings", icon: "film", text: words.nav.recordings, also: "/replay/" },
     { to: "/commands", icon: "prompt", text: words.nav.commands },
+    ...(mayReadAudit(who) ? [{ to: "/audit", icon: "journal" as const, text: words.nav.audit }] : []),
     ...(tabs > 0 ? [{ to: "/shell", icon: "shell" as const, text: words.nav.shells, count: tabs }] : []),
   ];
   return items.map(({ to, icon, text, count = 0, also }) => {

@@ -54,6 +54,10 @@ export function mayDeleteRecording({ may }: Recording): boolean {
   return may.includes("delete-recording");
 }
 
+export function mayReadAudit(who: Who): boolean {
+  return who.may.includes("audit");
+}
+
 /** Whether he sees and ends what tokens others have. */
 export function mayManageTokens(who: Who): boolean {
   return who.may.includes("tokens-of-others");

@@ -304,7 +304,7 @@ export const FollowAuditRequestSchema: GenMessage<FollowAuditRequest> = /*@__PUR
   messageDesc(file_bartizan_v1_audit, 4);
 
 /**
- * One entry that was noted.
+ * One entry that was noted; the first message has none: from then on nothing is missed.
  *
  * @generated from message bartizan.v1.FollowAuditResponse
  */
