@@ -54,10 +54,10 @@ export interface RoutesNeeds extends TokenMethodsNeeds, LoginMethodsNeeds {
   readonly changes: AccessChanges;
   readonly signIns: SignInNotes;
   readonly door: PageDoor;
+  readonly throttle: Throttle;
   readonly linkMeter: LoginMeter;
   /** What joins this node to others. */
   readonly group: () => GroupWord;
-  readonly throttle: Throttle;
   /** The page's address with this code in its fragment. */
   readonly linkUrl: (code: string) => string;
   readonly graceMs: number;
