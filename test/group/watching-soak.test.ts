@@ -66,8 +66,11 @@ test.each(seeds)("seed %i", async (seed) => {
     const what = random.below(14);
     if (what <= 4) for (const piece of scribble(seed * 1000 + step, 1 + random.below(12))) await print(piece);
     else if (what === 5) await print("flood\r\n".repeat(random.below(20_000)));
-    else if (what === 6) operator.keyboard?.resize({ ...size, rows: 10 + random.below(30) });
-    else if (what === 7 && views.size < 6) views.add(await node.watch(session.info).catch(() => undefined as never));
+    else if (what === 6) {
+      operator.keyboard?.resize({ ...size, rows: 10 + random.below(30) });
+      // Of two sizes in a row a viewer may be told the later one alone.
+      await print("resized\r\n");
+    } else if (what === 7 && views.size < 6) views.add(await node.watch(session.info).catch(() => undefined as never));
     else if (what === 8 && views.size > 2) {
       const view = pick([...views]);
       views.delete(view);
