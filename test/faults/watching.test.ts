@@ -194,7 +194,7 @@ it("F33: only the last piece before a silence is lost: the holder's next sign of
   const { node, bus } = await rig.openFaulty("deaf");
   stack.use(node);
   await lists(node, id);
-  const viewing = stack.use(watch(node.clients(), id));
+  const viewing = stack.use(watch(node.clients(), id, { reconnect: true }));
   await until(() => viewing.events.some(({ kind }) => kind === "key-frame"), "the first screen is there");
   const flow = startFlow(targets.pty());
   await goesOn(flow, 30);

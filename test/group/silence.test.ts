@@ -258,3 +258,31 @@ test("a session that ends while Redis is full leaves the lists, and how it ended
   }, "how it ended is known");
   expect(known).toEqual({ kind: "exited", code: 9 });
 });
+
+test("what was concluded of a node is not held against it once nobody has listened for a while", async () => {
+  const group = createTestGroup(short);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  const { count, bus: far } = counted(group.hub.openBus());
+  await using one = await group.open("one", { ...options, bus });
+  await using two = await group.open("two", { bus: far });
+  const { operator, id } = await openedOn(one);
+  await lists(two, id);
+  {
+    await using watcher = watch(two.clients(), id);
+    await watcher.started();
+    await bus.cut();
+    await until(() => watcher.events.some((event) => event.kind === "reach"), "it is silent");
+  }
+  await until(() => count.heard.size === 1, "nobody listens any more");
+  await bus.mend();
+  await until(async () => (await listed(two))[0]?.unreachable === false, "the list has it again");
+  await using later = watch(two.clients(), id);
+  await later.started();
+  await memory.pty().print("later");
+  await later.shows("later");
+  expect(later.events.some((event) => event.kind === "reach")).toBe(false);
+  memory.pty().exit({ kind: "exited", code: 0 });
+  await later.ended();
+  await operator.ended();
+});

@@ -204,10 +204,10 @@ export async function startEcho(
   };
 }
 
-/** Without the time that the machine gave to others. */
-const echoWithinMs = 150;
-/** With it; still below what waits for anything of Redis would cost. */
-const echoAtMostMs = 1200;
+/** Without the time that this process did not get: what waits for anything of Redis would cost a second and more. */
+const echoWithinMs = 400;
+/** With that time. */
+const echoAtMostMs = 1500;
 
 /** Ends the shell for good. */
 export async function end(operator: OperatorViewing): Promise<void> {
