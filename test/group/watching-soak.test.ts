@@ -105,7 +105,9 @@ test.each(seeds)("seed %i", async (seed) => {
       return view.offset() === end();
     }, `a watcher is at ${end()}`);
   const expected = stateAfter(size, ...tape);
-  for (const view of views)
+  // One that went on from a position has not seen what his terminal showed before.
+  const whole = [...views].filter(({ items }) => items.some(({ kind }) => kind === "key-frame"));
+  for (const view of whole)
     await until(() => JSON.stringify(view.state()) === JSON.stringify(expected), "the same", 5000).catch(() =>
       expect(view.state()).toEqual(expected),
     );
