@@ -21,7 +21,6 @@ export interface SignInGroup {
 }
 
 export interface SignInNeeds {
-  readonly throttle: Pick<Throttle, "failed">;
   readonly clock: Clock;
   readonly log: Log;
   /** The deployment's; none: tokens are kept in memory, and are worth nothing after a restart. */
