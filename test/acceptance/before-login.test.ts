@@ -13,22 +13,28 @@ import { until } from "../support/until.ts";
 
 const tls = selfSigned();
 let served: Served;
+/** Nobody attacks this one: how long it takes is what the machine, which has other work, takes for anything. */
+let control: Served;
 beforeAll(async () => {
   served = await openServed(
     "listen: { port: 0, tls: { cert: cert.pem, key: key.pem } }\ndemo: false\nsshConfig: false\nlog: warn\n",
     // Without the 256 MiB that V8 may otherwise fill before it looks what of them is still needed.
     { files: { "cert.pem": tls.cert, "key.pem": tls.key }, flags: [] },
   );
-  for (let round = 0; round < 300; round += 1) await login();
+  control = await openServed("listen: { port: 0 }\ndemo: false\nsshConfig: false\nlog: warn\n");
+  for (let round = 0; round < 300; round += 1) await login(served);
 });
-afterAll(() => served[Symbol.asyncDispose]());
+afterAll(async () => {
+  await served[Symbol.asyncDispose]();
+  await control[Symbol.asyncDispose]();
+});
 
 /** A caller with a right token on a connection of his own, by HTTP/2 in clear; how long he waited. */
-async function login(): Promise<number> {
+async function login({ url, token }: Served): Promise<number> {
   const startedMs = performance.now();
   using transport = createNodeTransport({
-    baseUrl: served.url.replace("https:", "http:"),
-    interceptors: [bearer(served.token)],
+    baseUrl: url.replace("https:", "http:"),
+    interceptors: [bearer(token)],
   });
   await createClients(transport).access.whoAmI({});
   return performance.now() - startedMs;
@@ -40,14 +46,18 @@ async function underAttack(attack: (over: () => boolean) => Promise<void>): Prom
   let over = false;
   const attacking = attack(() => over);
   const waits: number[] = [];
+  const usual: number[] = [];
   try {
-    for (let round = 0; round < 40; round += 1) waits.push(await login());
+    for (let round = 0; round < 40; round += 1) {
+      usual.push(await login(control));
+      waits.push(await login(served));
+    }
   } finally {
     over = true;
     await attacking;
   }
   expect(served.alive()).toBe(true);
-  expect(waits.toSorted((one, other) => one - other).at(-2)).toBeLessThan(1_000);
+  expect(waits.toSorted((one, other) => one - other).at(-2)).toBeLessThan(1_000 + Math.max(...usual));
   const grownBytes = served.rssBytes() - restingBytes;
   if (process.env.BARTIZAN_TEST_LOG !== undefined) process.stdout.write(`memory grew by ${grownBytes / 2 ** 20} MiB\n`);
   expect(grownBytes).toBeLessThan(100 * 1024 * 1024);

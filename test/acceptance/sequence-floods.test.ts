@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ServerChannel } from "ssh2";
 import { expect, test } from "vitest";
-import { bearer, createClients, openShell, openWatch } from "../../proto/client/index.ts";
+import { bearer, type Clients, createClients, openShell, openWatch } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
 import { openSshRig } from "../support/hostile-ssh.ts";
 import { onlyCast } from "../support/recordings-of.ts";
@@ -65,18 +65,26 @@ test.each(Object.keys(floods))(
         flags: [],
       },
     );
+    // Nothing floods this one: how long it takes is what the machine, and this process, take for anything.
+    await using control = await openServed("listen: { port: 0 }\ndemo: false\nsshConfig: false\n");
+    using quiet = createNodeTransport({ baseUrl: control.url, interceptors: [bearer(control.token)] });
+    const timed = async ({ access }: Pick<Clients, "access">) => {
+      const startedMs = performance.now();
+      await access.whoAmI({});
+      return performance.now() - startedMs;
+    };
     using transport = createNodeTransport({ baseUrl: served.url, interceptors: [bearer(served.token)] });
     const { access, sessions } = createClients(transport);
     for (let round = 0; round < 20; round += 1) await access.whoAmI({});
     const restingBytes = served.rssBytes();
     let highestBytes = 0;
     let slowestMs = 0;
+    let usualMs = 0;
     let over = false;
     const asking = (async () => {
       while (!over) {
-        const startedMs = performance.now();
-        await access.whoAmI({});
-        slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+        usualMs = Math.max(usualMs, await timed(createClients(quiet)));
+        slowestMs = Math.max(slowestMs, await timed({ access }));
         highestBytes = Math.max(highestBytes, served.rssBytes());
       }
     })();
@@ -101,7 +109,7 @@ test.each(Object.keys(floods))(
     over = true;
     await Promise.all([asking, ...watching]);
     expect(end).toBe("exited");
-    expect(slowestMs).toBeLessThan(1_000);
+    expect(slowestMs).toBeLessThan(1_000 + usualMs);
     expect(highestBytes - restingBytes).toBeLessThan(150 * mebibyte);
     const { output } = onlyCast(join(served.folder, "state", "bartizan"));
     expect(output.length).toBe(sentBytes);

@@ -33,7 +33,7 @@ export async function openWire(): Promise<Wire> {
   const bodies = bodySender(served);
   const raw = (name: string, input: (random: Random) => Buffer): Subject => ({
     ...{ ...parts, name },
-    step: (random) => sendRaw(served, input(random)),
+    step: (random) => sendRaw(served, input(random), `127.${1 + random.below(250)}.${random.below(250)}.9`),
     [Symbol.asyncDispose]: async () => {},
   });
   return {
@@ -114,10 +114,10 @@ function bodySender(served: Served) {
   };
 }
 
-/** Sends it all, says that this was all, and waits for the far side to close, or for a moment. */
-async function sendRaw({ port }: Served, input: Uint8Array): Promise<void> {
+/** From an address that was not put out for what it sent before. Sends it all, says that this was all, and waits for the far side to close, or for a moment. */
+async function sendRaw({ port }: Served, input: Uint8Array, localAddress: string): Promise<void> {
   const done = Promise.withResolvers<void>();
-  const socket: Socket = connect({ port, host: "127.0.0.1" });
+  const socket: Socket = connect({ port, host: "127.0.0.1", localAddress });
   socket.on("error", () => {}).once("close", () => done.resolve());
   socket.resume();
   socket.end(input);
