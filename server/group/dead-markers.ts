@@ -6,7 +6,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { GroupBus } from "./bus.ts";
-import type { Names, NodeId } from "./names.ts";
+import { isNodeId, type Names, type NodeId } from "./names.ts";
 import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
 
@@ -54,7 +54,6 @@ export interface Runs {
 
 /** More than this are not remembered: their entries fall off the lists with time. */
 const mostRuns = 100;
-const form = /^[a-z0-9]{1,20}\.[a-z0-9]{6}$/;
 
 /** Reads the file and puts `self` there. Needs the lock of the folder: whose ids it finds are over. */
 export async function openRuns(folder: string, self: NodeId): Promise<Runs> {
@@ -63,7 +62,10 @@ export async function openRuns(folder: string, self: NodeId): Promise<Runs> {
     if (error.code === "ENOENT") return "";
     throw error;
   });
-  const former = text.split("\n").filter((line) => form.test(line) && line !== self) as NodeId[];
+  const former = text
+    .split("\n")
+    .filter(isNodeId)
+    .filter((run) => run !== self);
   const write = async (runs: readonly NodeId[]) => {
     if (runs.length === 0) return await rm(path, { force: true });
     await writeFile(`${path}.new`, `${runs.slice(-mostRuns).join("\n")}\n`, { mode: 0o600 });

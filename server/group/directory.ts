@@ -6,7 +6,7 @@ import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { Reach, SessionId, SessionInfo } from "../events.ts";
 import { BusDown } from "./bus.ts";
 import { createListReader } from "./list-reader.ts";
-import { holderOf, type NodeId, nodeNameOf } from "./names.ts";
+import { holderOf, isNodeId, type NodeId, nodeNameOf } from "./names.ts";
 import { nodeStopped, OtherNode, type OtherNodeNeeds, type Tick } from "./other-node.ts";
 import type { OwnList } from "./own-list.ts";
 import { kinds } from "./seal.ts";
@@ -20,7 +20,8 @@ export interface Hearing extends Disposable {
 
 /** Of one session of another node, as far as it is known. `lapsed`: its node's record is gone. */
 export type Asked =
-  | { readonly kind: "there"; readonly info: SessionInfo }
+  /** `address`: where clients reach its node; empty when they cannot. */
+  | { readonly kind: "there"; readonly info: SessionInfo; readonly address: string }
   | { readonly kind: "none" }
   | { readonly kind: "lapsed"; readonly info: SessionInfo | undefined };
 
@@ -33,8 +34,6 @@ export interface Directory extends AsyncDisposable {
   /** Calls when a node that is listened to can be heard again, or no more, with a line for people. */
   onReach(listener: (node: NodeId, reach: Reach, text: string) => void): Disposable;
   reachOf(node: NodeId): Reach;
-  /** Where clients reach it; empty when they cannot, or it is not known. */
-  addressOf(node: NodeId): string;
   /** Calls when it is known for certain that a node is gone, after the ends of its sessions were told. */
   onOver(listener: (node: NodeId) => void): Disposable;
   /** Calls for each sign of life. */
@@ -59,6 +58,8 @@ export interface DirectoryNeeds
 
 /** Nodes are looked at this often while they are listened to: a part of a heartbeat. */
 const looksEachBeat = 4;
+/** What the set of nodes says is not sealed: whoever reaches the Redis can write there. */
+const mostFollowed = 1000;
 const nothing = new Uint8Array();
 
 export function openDirectory(needs: DirectoryNeeds): Directory {
@@ -179,8 +180,8 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     try {
       const oldestMs = clock.wallMs() - timing.forgetMs;
       for (const [id, atMs] of await bus.records.remembered(names.nodes)) {
-        if (atMs < oldestMs) await bus.records.forget(names.nodes, id);
-        else followOne(id as NodeId);
+        if (atMs < oldestMs || !isNodeId(id)) await bus.records.forget(names.nodes, id);
+        else followOne(id);
       }
       for (const id of nodes.keys()) followOne(id);
     } catch {
@@ -189,7 +190,8 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
   }
 
   function followOne(id: NodeId): void {
-    if (id !== self && followers > 0 && !followed.has(id)) followed.set(id, hear(id));
+    if (id === self || followers === 0 || followed.has(id) || followed.size >= mostFollowed) return;
+    followed.set(id, hear(id));
   }
 
   function hear(id: NodeId): Hearing {
@@ -255,7 +257,6 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     onOver: (listener) => added(overs, listener),
     onSign: (listener) => added(signs, listener),
     reachOf: (id) => (bus.state.up ? (nodes.get(id)?.peer.reach ?? "live") : "stale"),
-    addressOf: (id) => nodes.get(id)?.peer.address ?? "",
     hear,
     follow() {
       followers += 1;
@@ -274,25 +275,26 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       };
     },
     async ask(id, holder) {
-      const node = nodeOf(holder);
-      if (node.heard) {
+      const node = nodes.get(holder);
+      if (node?.heard) {
         await node.ready;
+        const { address, reach } = node.peer;
         const info = node.peer.find(id);
-        if (info !== undefined && node.peer.reach === "live") return { kind: "there", info };
+        if (info !== undefined && reach === "live") return { kind: "there", info, address };
       }
       const found = await reader.session(holder, id);
       if (found === "none") return { kind: "none" };
-      if (found === "lapsed") return { kind: "lapsed", info: node.peer.find(id) };
-      node.peer.address = found.address;
-      const unheard = node.heard && node.peer.reach !== "live";
-      return { kind: "there", info: unheard ? { ...found.info, unreachable: true } : found.info };
+      if (found === "lapsed") return { kind: "lapsed", info: node?.peer.find(id) };
+      const unheard = node?.heard === true && node.peer.reach !== "live";
+      return { kind: "there", ...found, info: unheard ? { ...found.info, unreachable: true } : found.info };
     },
     isThere,
     async askAll() {
       if (followers > 0) return known();
       try {
-        const remembered = (await bus.records.remembered(names.nodes)).keys() as Iterable<NodeId>;
-        await Promise.all([...new Set([...remembered, ...nodes.keys()])].filter((id) => id !== self).map(refresh));
+        const remembered = [...(await bus.records.remembered(names.nodes)).keys()].filter(isNodeId);
+        const all = new Set([...nodes.keys(), ...remembered.slice(0, mostFollowed)]);
+        await Promise.all([...all].filter((id) => id !== self).map(refresh));
       } catch (error) {
         if (!(error instanceof BusDown)) throw error;
         for (const node of nodes.values()) if (!node.heard) node.peer.reach = "stale";

@@ -31,6 +31,8 @@ export interface FarChannelNeeds {
   readonly screen: (frame: KeyFrame, moved: boolean) => void;
   /** Somebody waits for a key frame. */
   readonly someoneWaits: () => boolean;
+  /** Any number of messages may have been missed, in both directions. */
+  readonly interrupted: () => void;
   /** The holder has no such session any more, and does not know how it ended. */
   readonly gone: () => void;
 }
@@ -115,8 +117,10 @@ export class FarChannel {
 
   /** Any number of messages may be missing. */
   missed(): void {
+    if (this.#life.signal.aborted) return;
     this.#doubt = { interrupted: true };
     this.recover();
+    this.#needs.interrupted();
   }
 
   /** Nothing is delivered any more. `detach`: the holder is told that nobody watches here. */

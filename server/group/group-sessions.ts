@@ -43,9 +43,9 @@ export function createGroupSessions({
   taker,
   watch,
 }: GroupSessionsNeeds): Sessions {
-  const remote = (info: SessionInfo, holder: NodeId) =>
+  const remote = (info: SessionInfo, holder: NodeId, address: string) =>
     new RemoteSession({
-      ...{ info, holder, orders, freezes, address: directory.addressOf(holder) },
+      ...{ info, holder, orders, freezes, address },
       isThere: () => directory.isThere(holder).catch(() => false),
       watch: (...who) => watch(info, holder, ...who),
     });
@@ -70,7 +70,7 @@ export function createGroupSessions({
     const session = id as SessionId;
     const unknown = (cause?: unknown): Found => {
       const info = directory.find(session);
-      if (info !== undefined) return { kind: "live", session: remote({ ...info, unreachable: true }, holder) };
+      if (info !== undefined) return { kind: "live", session: remote({ ...info, unreachable: true }, holder, "") };
       return {
         kind: "unknown",
         fault: holderUnreachable(holder, cause),
@@ -79,7 +79,7 @@ export function createGroupSessions({
     };
     try {
       const asked = await directory.ask(session, holder);
-      if (asked.kind === "there") return { kind: "live", session: remote(asked.info, holder) };
+      if (asked.kind === "there") return { kind: "live", session: remote(asked.info, holder, asked.address) };
       const ended = await tombstones.find(session);
       if (ended !== undefined) return { kind: "ended", ...ended };
       if (asked.kind === "none") return { kind: "none" };

@@ -123,7 +123,6 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     createOrders({ bus, names, sealed, inbox, directory, tombstones, dead, strictMs, clock, log, meter, timing }),
   );
   const rollCall = createRollCall({ bus, names, self, clock, leaseMs: timing.leaseMs });
-  let renewedAtMs = clock.monotonicMs();
   let former: readonly NodeId[] = runs.former;
   let renewing: Promise<void> | undefined;
 
@@ -141,7 +140,6 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     // What waits for this node comes before anything that it says of itself.
     await taker.carryOut();
     await own.renew();
-    renewedAtMs = clock.monotonicMs();
     if (returned || former.length > 0) await sayHello();
     await rollCall.call();
   }
@@ -159,7 +157,8 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   }
 
   function look(): void {
-    if (strictMs !== undefined && clock.monotonicMs() - renewedAtMs > strictMs) {
+    const isLate = strictMs !== undefined && clock.monotonicMs() - own.leasedAtMs > strictMs;
+    if (isLate && registry.size > 0) {
       log.warn({ sessions: registry.size }, "off the bus for too long: all sessions are ended");
       registry.closeAll(
         "fault",

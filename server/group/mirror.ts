@@ -1,7 +1,7 @@
 /** The watchers' end: turns the channels of sessions that other nodes hold back into views. */
 
 import { BartizanFault } from "../errors.ts";
-import type { Attached, AttachmentId, Principal, Reach, SessionId, SessionInfo } from "../events.ts";
+import type { AttachmentId, Principal, Reach, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { attachedToWire } from "../rpc/wire.ts";
@@ -50,8 +50,6 @@ export interface MirrorsNeeds {
 }
 
 const announceMs = 250;
-/** The holder should have announced those who watch here by then. */
-const announcedWithinMs = 1000;
 /** More watchers of one node than this are not listed on the session. */
 const maxListed = 200;
 
@@ -60,7 +58,8 @@ interface Entry {
   readonly mirrored: Mirrored;
   announce: Disposable | undefined;
   announcedAtMs: number;
-  check: Disposable | undefined;
+  /** The newest word on who watches here, until the holder has answered it. */
+  asking: AbortController | undefined;
 }
 
 export function openMirrors(needs: MirrorsNeeds): Mirrors {
@@ -82,7 +81,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       over: () => close(info.id, entry),
     });
     const never = Number.NEGATIVE_INFINITY;
-    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: never, check: undefined };
+    const entry: Entry = { holder, mirrored, announce: undefined, announcedAtMs: never, asking: undefined };
     entries.set(info.id, entry);
     keep ??= clock.every(timing.keepMs, tellStillWatched);
     tellReach(entry);
@@ -91,7 +90,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   function close(id: SessionId, entry: Entry): void {
     entry.announce?.[Symbol.dispose]();
-    entry.check?.[Symbol.dispose]();
+    entry.asking?.abort();
     if (entries.get(id) === entry) entries.delete(id);
     if (entries.size > 0) return;
     keep?.[Symbol.dispose]();
@@ -100,7 +99,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
   /** The first change at once, all others of a quarter of a second together. */
   function announceSoon(id: SessionId, entry: Entry): void {
-    if (entry.announce !== undefined) return;
+    if (entry.announce !== undefined || entries.get(id) !== entry) return;
     const waitMs = entry.announcedAtMs + announceMs - clock.monotonicMs();
     if (waitMs <= 0) announce(id, entry);
     else
@@ -110,29 +109,32 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
       });
   }
 
+  /** Who watches here, until the holder says that it knows; an older word must not come after a newer one. */
   function announce(sessionId: SessionId, entry: Entry): void {
     entry.announcedAtMs = clock.monotonicMs();
-    const watchers = listed(entry);
-    send(entry.holder, { case: "watchers", value: { sessionId, watchers: watchers.map(attachedToWire) } });
-    entry.check?.[Symbol.dispose]();
-    entry.check = clock.after(announcedWithinMs, () => {
-      if (!entry.mirrored.knows(listed(entry))) announceSoon(sessionId, entry);
-    });
-  }
-
-  function listed({ mirrored }: Entry): readonly Attached[] {
-    return mirrored.watchers.slice(0, maxListed);
+    entry.asking?.abort();
+    const asking = new AbortController();
+    entry.asking = asking;
+    const watchers = entry.mirrored.watchers.slice(0, maxListed).map(attachedToWire);
+    const body = { case: "watchers", value: { sessionId, watchers } } as const;
+    inbox.ask(entry.holder, body, "told", timing.askMs, asking.signal).then(
+      () => {
+        if (entry.asking === asking) entry.asking = undefined;
+      },
+      (error: unknown) => log.debug({ err: error, session: sessionId }, "a holder does not know who watches here"),
+    );
   }
 
   function send(to: NodeId, body: Parameters<Inbox["send"]>[1]): void {
     inbox.send(to, body).catch((error: unknown) => log.debug({ err: error, to }, "a message to a holder was lost"));
   }
 
-  /** One message for each holder. */
+  /** One message for each holder; and who watches, where the holder gave no answer. */
   function tellStillWatched(): void {
     const watched = Map.groupBy(entries, ([, { holder }]) => holder);
     for (const [holder, sessions] of watched) {
       send(holder, { case: "keep", value: { sessionIds: sessions.map(([id]) => id) } });
+      for (const [id, entry] of sessions) if (entry.asking !== undefined) announceSoon(id, entry);
     }
   }
 

@@ -27,8 +27,9 @@ const ringBytes = 64 * 1024;
 const afterBytes = 32 * 1024;
 const afterEvents = 32;
 
-export interface MirroredNeeds extends Omit<FarChannelNeeds, "deliver" | "screen" | "someoneWaits" | "gone"> {
-  /** The watchers here are others than before. */
+export interface MirroredNeeds
+  extends Omit<FarChannelNeeds, "deliver" | "screen" | "someoneWaits" | "gone" | "interrupted"> {
+  /** The watchers here are others than before, or the holder may not know of them any more. */
   readonly changed: () => void;
   /** Nobody watches any more, or it ended: forget it. */
   readonly over: () => void;
@@ -42,8 +43,6 @@ export class Mirrored {
   readonly #needs: MirroredNeeds;
   readonly #channel: FarChannel;
   readonly #seats = new Map<AttachmentId, MirrorSeat>();
-  /** Seats that the holder has announced, and not given up. */
-  readonly #known = new Set<AttachmentId>();
   #opening: Promise<void> | undefined;
   #over = false;
   #info: SessionInfo;
@@ -61,17 +60,13 @@ export class Mirrored {
       deliver: (item, ahead) => this.#deliver(item, ahead),
       screen: (frame, moved) => this.#takeScreen(frame, moved),
       someoneWaits: () => this.#seats.values().some(({ waits }) => waits),
+      interrupted: () => this.#needs.changed(),
       gone: () => this.fail(new BartizanFault("not-found", "There is no such session any more.")),
     });
   }
 
   get watchers(): Attached[] {
     return Array.from(this.#seats.values(), ({ attached }) => attached);
-  }
-
-  /** False: the holder has not said yet that it knows of these, and of nobody else. */
-  knows(watchers: readonly Attached[]): boolean {
-    return this.#known.size === watchers.length && watchers.every(({ id }) => this.#known.has(id));
   }
 
   /** A seat from now on; it lasts until `leave`. */
@@ -214,8 +209,8 @@ export class Mirrored {
   #noteWatcher(kind: "joined" | "left", who: Attached): void {
     const others = this.#info.attachments.filter(({ id }) => id !== who.id);
     this.#info = { ...this.#info, attachments: kind === "joined" ? [...others, who] : others };
-    if (kind === "joined" && this.#seats.has(who.id)) this.#known.add(who.id);
-    else if (this.#known.delete(who.id) && this.#seats.has(who.id)) this.#needs.changed();
+    // The holder has not heard of this node for too long.
+    if (kind === "left" && this.#seats.has(who.id)) this.#needs.changed();
   }
 
   #takeScreen(frame: KeyFrame, moved: boolean): void {

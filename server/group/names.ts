@@ -12,6 +12,11 @@ export function createNodeId(node: string): NodeId {
   return `${node}.${Array.from(randomBytes(6), (byte) => letters[byte % letters.length]).join("")}` as NodeId;
 }
 
+/** Whether it has the form of one. */
+export function isNodeId(text: string): text is NodeId {
+  return /^[a-z0-9]{1,20}\.[a-z0-9]{6}$/.test(text);
+}
+
 /** Who holds the session; undefined for what is no session id of a group. */
 export function holderOf(session: string): NodeId | undefined {
   const node = /^([a-z0-9]{1,20}\.[a-z0-9]{6})-[A-Za-z0-9]{12}$/.exec(session)?.[1];

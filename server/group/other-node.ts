@@ -81,6 +81,9 @@ export class OtherNode {
   start(): void {
     const { bus, names, clock } = this.#needs;
     this.peer.heardAtMs = clock.monotonicMs();
+    // What was concluded before nobody listened is concluded anew, and who was told of it is told.
+    this.setReach("live");
+    this.#needs.reached(this.peer.id, "live", "");
     const listener = { message: (bytes: Uint8Array) => this.#take(bytes), missed: () => void this.read() };
     this.#subscription = subscribeStanding(bus, names.list(this.peer.id), listener, clock);
     this.ready = this.#subscription.then(async () => {

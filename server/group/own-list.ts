@@ -16,6 +16,7 @@ import type { GroupMeter } from "./meter.ts";
 import type { Names, NodeId } from "./names.ts";
 import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
+import { createSignsOfLife, type SignsOfLife } from "./signs-of-life.ts";
 import type { Timing } from "./timing.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -25,9 +26,6 @@ const stepBytes = 40 * 1024;
 const rewriteFields = 200;
 /** Sessions whose output alone has moved, written again at each renewal: the oldest news first. */
 const activeFields = 200;
-/** Sessions in one sign of life; about 45 bytes each. */
-const rowsEach = 1000;
-const signGapMs = 50;
 const tombstonesAtOnce = 50;
 /** Ends that the bus did not take yet. */
 const mostEndings = 1000;
@@ -53,11 +51,9 @@ export interface OwnListNeeds {
   readonly timing: Timing;
 }
 
-export interface OwnList {
-  /** Somebody listens, or this node itself does: a sign of life at once, then each second while there is one to hear it. */
-  beat(): void;
-  /** From `true` on this node hears its own signs of life, and gives them whoever else does; `false` ends that. */
-  listen(own: boolean): void;
+export interface OwnList extends Pick<SignsOfLife, "beat" | "listen"> {
+  /** When the lease last lived on; monotonic, ms. */
+  readonly leasedAtMs: number;
   /** Resolves when the group was told how it ended, or the bus did not take it. Never rejects. */
   told(session: SessionId): Promise<void>;
   /** The lease lives on, or the whole list is written anew. Rejects with `BusDown`. */
@@ -75,18 +71,16 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   const startedAtMs = clock.wallMs();
   const changed = new Map<SessionId, SessionInfo>();
   const endings = new Map<SessionId, SessionInfo>();
-  const active = new Map<SessionId, number>();
+  /** Of `endings`: off the list already, although how they ended is not written. */
+  const takenOff = new Set<SessionId>();
   const stale = new Map<SessionId, SessionInfo>();
   const gists = new Map<SessionId, string>();
   let version = 0;
   let whole = true;
-  let listening = false;
-  let unheard = 0;
-  let signedAtMs = Number.NEGATIVE_INFINITY;
-  let beating: Disposable | undefined;
   let batch: Disposable | undefined;
   let flushedAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
+  let leasedAtMs = clock.monotonicMs();
   let work: Promise<void> = Promise.resolve();
 
   const head = () =>
@@ -113,13 +107,13 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     if (info.state === "ended") {
       changed.delete(info.id);
       gists.delete(info.id);
-      active.delete(info.id);
+      signs.forget(info.id);
       stale.delete(info.id);
       endings.set(info.id, info);
     } else {
       const gist = gistOf(info);
       if (gists.get(info.id) === gist) {
-        active.set(info.id, info.outputBytes);
+        signs.moved(info.id, info.outputBytes);
         stale.set(info.id, info);
         return;
       }
@@ -147,6 +141,28 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
 
   /** Everything that is due; the whole list when the group may have another. */
   async function flush(): Promise<void> {
+    try {
+      await flushAll();
+    } catch (error) {
+      await takeOff().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** A Redis without memory takes nothing new, but lets go of what it has: no session stays on a list after its end. */
+  async function takeOff(): Promise<void> {
+    const left = new Map([...endings].filter(([id]) => !takenOff.has(id)));
+    if (left.size === 0 || !bus.state.up) return;
+    for (const step of stepsOf(new Map(), left)) {
+      version += 1;
+      const remove = step.ended.map(({ id }) => id);
+      const publish = { channel, message: message(step) };
+      await bus.records.change(record, { remove, lifeMs: timing.leaseMs, publish });
+      for (const id of remove) takenOff.add(id as SessionId);
+    }
+  }
+
+  async function flushAll(): Promise<void> {
     const over = new Map<SessionId, SessionInfo>();
     // First how it ended, then off the list: nobody may find neither. What ends meanwhile comes along.
     while (over.size < endings.size) {
@@ -156,11 +172,14 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     }
     if (whole) await rewrite();
     else {
-      const steps = stepsOf(changed, over);
+      const steps = stepsOf(changed, new Map([...over].filter(([id]) => !takenOff.has(id))));
       changed.clear();
       for (const step of steps) await take(step);
     }
-    for (const id of over.keys()) endings.delete(id);
+    for (const id of over.keys()) {
+      endings.delete(id);
+      takenOff.delete(id);
+    }
   }
 
   async function take(step: Step): Promise<void> {
@@ -190,14 +209,17 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       await bus.records.change(record, { replace: at === 0, set, lifeMs: timing.leaseMs, ...publish });
     }
     whole = false;
+    leasedAtMs = clock.monotonicMs();
   }
 
   async function renew(): Promise<void> {
     for (const id of endings.keys()) {
       if (endings.size <= mostEndings) break;
       endings.delete(id);
+      takenOff.delete(id);
     }
     const found = await bus.records.renew(record, timing.leaseMs, "#");
+    if (found !== undefined) leasedAtMs = clock.monotonicMs();
     const known =
       found === undefined
         ? undefined
@@ -213,47 +235,16 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     await bus.records.remember(names.nodes, self, clock.wallMs());
   }
 
-  function giveSign(): void {
-    signedAtMs = clock.monotonicMs();
-    const rows = [
-      ...needs.ticks().map((tick) => ({ ...tick, watched: true })),
-      ...Array.from(active, ([sessionId, offset]) => ({ sessionId, offset, watched: false })),
-    ];
-    active.clear();
-    for (let at = 0; at === 0 || at < rows.length; at += rowsEach) {
-      const some = rows.slice(at, at + rowsEach);
-      const of = (watched: boolean) =>
-        some
-          .filter((row) => row.watched === watched)
-          .map(({ sessionId, offset }) => ({ sessionId, offset: BigInt(offset) }));
-      bus.publish(channel, message({ ticks: of(true), active: of(false) })).then(counted, () => {});
-    }
-  }
-
-  function counted(receivers: number): void {
-    unheard = receivers > (listening ? 1 : 0) ? 0 : unheard + 1;
-    // Twice: the one who listens may just be reconnecting.
-    if (unheard >= 2 && !listening) stop();
-  }
-
-  function stop(): void {
-    beating?.[Symbol.dispose]();
-    beating = undefined;
-  }
-
-  function beat(): void {
-    if (closed) return;
-    unheard = 0;
-    beating ??= clock.every(timing.heartbeatMs, giveSign);
-    // Many may ask for one in the same moment.
-    if (clock.monotonicMs() - signedAtMs >= signGapMs) giveSign();
-  }
+  const signs = createSignsOfLife({
+    ...{ clock, heartbeatMs: timing.heartbeatMs, ticks: needs.ticks },
+    publish: (ticks, active) => bus.publish(channel, message({ ticks: [...ticks], active: [...active] })),
+  });
 
   return {
-    beat,
-    listen(value) {
-      listening = value;
-      if (value) beat();
+    beat: signs.beat,
+    listen: signs.listen,
+    get leasedAtMs() {
+      return leasedAtMs;
     },
     async told(session) {
       // Whatever is due now includes it.
@@ -277,7 +268,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       closed = true;
       subscription[Symbol.dispose]();
       batch?.[Symbol.dispose]();
-      stop();
+      signs[Symbol.dispose]();
       await work;
     },
   };

@@ -143,8 +143,9 @@ export function openRelay(needs: RelayNeeds): Relay {
 
     inbox.on("detach", ({ sessionId }, from) => relayed.get(sessionId as SessionId)?.left(from)),
 
-    inbox.on("watchers", ({ sessionId, watchers }, from) => {
+    inbox.on("watchers", ({ sessionId, watchers }, from, reply) => {
       find(sessionId as SessionId, from)?.watchers(from, watchers.map(attachedOf));
+      reply({ case: "told", value: { sessionId, watchers: watchers.length } });
     }),
 
     inbox.on("told", ({ sessionId, watchers }, from) => relayed.get(sessionId as SessionId)?.told(from, watchers)),

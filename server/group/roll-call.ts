@@ -1,7 +1,7 @@
 /** Which nodes are there, by the signs that they leave in the set of nodes: without a message to any of them. */
 import type { Clock } from "../flow/clock.ts";
 import type { GroupBus } from "./bus.ts";
-import type { Names, NodeId } from "./names.ts";
+import { isNodeId, type Names, type NodeId } from "./names.ts";
 
 export interface RollCall {
   /** Nodes that left a sign within the time of a lease, as of the last call; without this one. */
@@ -30,8 +30,9 @@ export function createRollCall(needs: {
       const found = await bus.records.remembered(names.nodes);
       const next: typeof seen = new Map();
       for (const [id, sign] of found) {
-        const before = seen.get(id as NodeId);
-        if (id !== self) next.set(id as NodeId, before?.sign === sign ? before : { sign, atMs: nowMs });
+        if (!isNodeId(id) || id === self) continue;
+        const before = seen.get(id);
+        next.set(id, before?.sign === sign ? before : { sign, atMs: nowMs });
       }
       seen = next;
       others = [...seen].filter(([, { atMs }]) => nowMs - atMs < leaseMs).map(([id]) => id);

@@ -1,6 +1,6 @@
 /** One node of a group under measurement, in a process of its own: real Redis, real sessions, ptys in memory. Ordered over IPC. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -41,7 +41,10 @@ export interface NodeCalls {
   kick(ids: readonly string[]): { outcome: string; ms: number }[];
   /** Types a key and waits for its echo, again and again; ms each. */
   echoes(forMs: number): number[];
-  cost(): { cpuMs: number; residentBytes: number; counts: GroupCounts };
+  /** `waitedMs`: ready to run, and another process had the core. */
+  cost(): { cpuMs: number; waitedMs: number; residentBytes: number; counts: GroupCounts };
+  /** What is in use once all garbage is gone, bytes. */
+  memory(): number;
 }
 
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
@@ -200,7 +203,17 @@ process.once("message", async (setup: NodeSetup) => {
     },
     cost() {
       const { user, system } = process.cpuUsage();
-      return { cpuMs: (user + system) / 1000, residentBytes: process.memoryUsage.rss(), counts: meter.counts() };
+      // proc(5): the second field of schedstat is the time on the run queue, ns.
+      const waited = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1").split(" ")[1];
+      return {
+        ...{ cpuMs: (user + system) / 1000, waitedMs: Number(waited) / 1e6 },
+        ...{ residentBytes: process.memoryUsage.rss(), counts: meter.counts() },
+      };
+    },
+    memory() {
+      globalThis.gc?.();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
     },
   };
 

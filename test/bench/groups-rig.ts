@@ -26,7 +26,7 @@ export async function openGroupsRig(count: number): Promise<GroupsRig> {
   const nodes: BenchNode[] = [];
   for (let index = 1; index <= count; index += 1) {
     const child = opening.adopt(
-      fork(new URL("./groups-node.ts", import.meta.url), [], { serialization: "advanced" }),
+      fork(new URL("./groups-node.ts", import.meta.url), [], { serialization: "advanced", execArgv: ["--expose-gc"] }),
       stopped,
     );
     child.send({ name: `web${index}`, redisUrl: redis.url, key } satisfies NodeSetup);

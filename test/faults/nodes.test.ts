@@ -1,4 +1,6 @@
 /** Nodes as processes that are killed or stand still, and waits of up to a minute. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { expect } from "vitest";
 import { KickOutcome } from "../../proto/client/index.ts";
 import { exactly, screenOf, slowly, startEcho } from "../support/fault-rig.ts";
@@ -15,7 +17,7 @@ async function threeProcesses(lines = true) {
   const redis = opening.use(await openRedis());
   const group = opening.use(createServedGroup(sshd, `{ url: "${redis.url}" }`));
   const [a, b, c] = await Promise.all([group.open("a"), group.open("b"), group.open("c")]);
-  const operator = opening.use(operate(a.clients("alice"), "box"));
+  const operator = opening.use(operate(a.clients("alice"), "box", { reconnect: true }));
   const { session } = await operator.started();
   await operator.type("PS1=; stty -echo; echo READ''Y\n");
   await operator.shows("READY\r\n");
@@ -146,6 +148,27 @@ slowly(
     await operator.shows("the end");
     for (const each of [viewing, other])
       await until(() => screenOf(each) === screenOf(operator), "the screens are the same");
+  },
+);
+
+slowly(
+  "F13: one watcher stands still under a flood: nobody else notices, and his node's memory stays flat",
+  async () => {
+    await using nodes = await threeProcesses(false);
+    const { b, operator, viewing, id } = nodes;
+    const stopped = fork(new URL("../support/client-process.ts", import.meta.url));
+    try {
+      stopped.send({ url: b.url, token: "token-carol", sessionId: id });
+      await once(stopped, "message");
+      const before = b.memoryBytes();
+      stopped.kill("SIGSTOP");
+      await operator.type("base64 -w 70 /dev/urandom & sleep 6; kill $!; wait; clear; echo the end\n");
+      await operator.shows("the end");
+      await until(() => screenOf(viewing) === screenOf(operator), "the screens are the same");
+      expect(b.memoryBytes() - before).toBeLessThan(96 * 1024 * 1024);
+    } finally {
+      stopped.kill("SIGKILL");
+    }
   },
 );
 

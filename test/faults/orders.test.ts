@@ -1,6 +1,7 @@
 /** Kicks while things go wrong: each shell ends once, every answer is true, and nobody without the key orders anything. */
 import { expect, it } from "vitest";
 import { KickOutcome } from "../../proto/client/index.ts";
+import type { SessionId } from "../../server/events.ts";
 import { createNames, type NodeId } from "../../server/group/names.ts";
 import { askers, createFaultRig, end, faultTargets, lists, slowly, startEcho } from "../support/fault-rig.ts";
 import { openRedis } from "../support/redis.ts";
@@ -11,12 +12,18 @@ import { operate } from "../support/viewing.ts";
 const kick = (node: TestBastion, sessionId: string, idempotencyId: string) =>
   askers(node).sessions.kick({ sessionId, reason: "freeze", idempotencyId });
 
+async function rejected(node: TestBastion, cause: string): Promise<number> {
+  const figures = await (await fetch(node.metricsUrl ?? "")).text();
+  return Number(new RegExp(`bartizan_group_rejected\\w*\\{cause="${cause}"\\} (\\d+)`).exec(figures)?.[1] ?? 0);
+}
+
 async function threeNodes() {
   await using opening = new AsyncDisposableStack();
   const redis = opening.use(await openRedis());
   const rig = opening.use(createFaultRig({ url: redis.url }));
   const targets = faultTargets();
-  const { node: a, bus } = await rig.openFaulty("a", targets.options);
+  const config = { metrics: { listen: "127.0.0.1:0", allowWide: false } };
+  const { node: a, bus } = await rig.openFaulty("a", { ...targets.options, config });
   opening.use(a);
   const b = opening.use(await rig.open("b"));
   const c = opening.use(await rig.open("c"));
@@ -110,9 +117,16 @@ it("F32: whoever can publish, but has no key, ends nothing: neither with nonsens
     await bus.publish(inbox, message);
   for (const message of [...heard]) {
     const forged = Buffer.from(message);
-    forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1;
+    // As one that is still to come: its count is in these bytes.
+    forged[13] = 200;
     await bus.publish(inbox, forged);
   }
+  const future = Buffer.from(heard[0] ?? []);
+  future[0] = 99;
+  await bus.publish(inbox, future);
+  await bus.publish(createNames("bz").output(second.id as SessionId), future);
+  for (const cause of ["replayed", "forged", "version", "malformed"])
+    await until(async () => (await rejected(nodes.a, cause)) > 0, `what is ${cause} is counted`);
   // An order that is real comes after all that: had one of the others counted, the answer would be another.
   expect(nodes.targets.pty().hungUp()).toBe(false);
   expect((await kick(nodes.b, second.id, "real")).outcome).toBe(KickOutcome.ENDED);

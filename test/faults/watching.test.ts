@@ -190,6 +190,27 @@ slowly("F30: Redis is busy: output goes in larger pieces, and the screen is righ
   await same(flow, viewing);
 });
 
+it("F33: only the last piece before a silence is lost: the holder's next sign of life brings it", async () => {
+  const { node, bus } = await rig.openFaulty("deaf");
+  stack.use(node);
+  await lists(node, id);
+  const viewing = stack.use(watch(node.clients(), id, { reconnect: true }));
+  await until(() => viewing.events.some(({ kind }) => kind === "key-frame"), "the first screen is there");
+  const flow = startFlow(targets.pty());
+  await goesOn(flow, 30);
+  const screen = await flow.finish();
+  await until(() => screenOf(viewing) === screen, "the screens are the same");
+  bus.incoming = (channel) => (channel.endsWith(":o") ? "drop" : "pass");
+  await targets.pty().print("never heard");
+  await until(() => screenOf(operator).includes("never heard"), "the operator sees it");
+  bus.incoming = () => "pass";
+  const start = performance.now();
+  await viewing.shows("never heard");
+  expect(performance.now() - start).toBeLessThan(2500);
+  expect(screenOf(viewing)).toBe(screenOf(operator));
+  await echo.fine();
+});
+
 it("F34: 100 watchers join one session in a second: they share key frames", async () => {
   const flow = startFlow(targets.pty());
   await goesOn(flow, 30);

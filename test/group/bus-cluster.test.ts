@@ -55,7 +55,7 @@ describe("a bus over a cluster that changes", () => {
     for (const [index, channel] of channels.entries()) await heardAgain(bus, channel, heard[index] as Heard, "after");
     await until(() => bus.state.up, "the bus is up");
     // The nodes take one for dead after 2 s; the rest is theirs and ours.
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(performance.now() - start).toBeLessThan(14_000);
   });
 
   it("says that it is down while some slots are served by nobody, and goes on with the others", async () => {

@@ -1,7 +1,7 @@
 /** What a node concludes of others that it does not hear, of itself when nobody hears it, and what all that costs. */
 import { expect, test } from "vitest";
 import { endCause, faultOf, KickOutcome, SessionState } from "../../proto/client/index.ts";
-import type { GroupBus } from "../../server/group/bus.ts";
+import { BusDown, type GroupBus } from "../../server/group/bus.ts";
 import { cuttable } from "../support/cuttable-bus.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import type { TestBastion, TestBastionOptions } from "../support/test-bastion.ts";
@@ -74,6 +74,29 @@ test("who is cut off itself concludes nothing, says so, and goes on where it was
   memory.pty().exit({ kind: "exited", code: 0 });
   await watcher.ended();
   await operator.ended();
+});
+
+test("a node that still seems to be on the bus, but gives no sign of life, is flagged as well", async () => {
+  const group = createTestGroup(short);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  await using two = await group.open("two");
+  await using one = await group.open("one", { ...options, bus });
+  const { operator, id } = await openedOn(one);
+  await using _operator = operator;
+  await lists(two, id);
+  await using watcher = watch(two.clients(), id);
+  await watcher.started();
+  bus.freeze();
+  const word = await until(() => watcher.events.find((event) => event.kind === "reach"), "the watcher is told");
+  expect(word).toMatchObject({ reach: "unreachable", text: "one gives no sign of life." });
+  // What it is not known to have ended may live.
+  const answer = await two.clients().sessions.kick({ sessionId: id, reason: "freeze", idempotencyId: "k" });
+  expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
+  expect(memory.pty().hungUp()).toBe(false);
+  await until(async () => (await listed(two))[0]?.unreachable, "the list says so, also when the lease is over");
+  await bus.mend();
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
 });
 
 test("a node that gave no sign of life for the time that lists are kept is forgotten", async () => {
@@ -189,5 +212,77 @@ test("while nobody looks elsewhere a busy session costs no message, and each nod
   expect(first.count.published).toBe(before);
   expect(published).toBeGreaterThan(0);
   memory.pty().exit({ kind: "exited", code: 0 });
+  await operator.ended();
+});
+
+/** A Redis that is full: nothing new is written, all else goes on. */
+function full(bus: GroupBus) {
+  let isFull = false;
+  const refuse = () => Promise.reject(new BusDown("OOM"));
+  const bounded: GroupBus = {
+    ...bus,
+    records: {
+      ...bus.records,
+      change: (record, change) => (isFull && change.set !== undefined ? refuse() : bus.records.change(record, change)),
+      put: (...given) => (isFull ? refuse() : bus.records.put(...given)),
+    },
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  };
+  return {
+    bus: bounded,
+    fill: (is: boolean) => {
+      isFull = is;
+    },
+  };
+}
+
+test("a session that ends while Redis is full leaves the lists, and how it ended is known once there is room", async () => {
+  const group = createTestGroup(short);
+  const { memory, options } = withMemory();
+  const { bus, fill } = full(group.hub.openBus());
+  await using one = await group.open("one", { ...options, bus });
+  await using two = await group.open("two");
+  const { operator, id } = await openedOn(one);
+  await lists(two, id);
+  fill(true);
+  memory.pty().exit({ kind: "exited", code: 9 });
+  await operator.ended();
+  await until(async () => (await listed(two)).length === 0, "it is off the list");
+  fill(false);
+  const known = await until(async () => {
+    const { ended } = await two
+      .clients()
+      .sessions.kick({ sessionId: id, reason: "late" })
+      .catch(() => ({ ended: undefined }));
+    return ended && endCause(ended);
+  }, "how it ended is known");
+  expect(known).toEqual({ kind: "exited", code: 9 });
+});
+
+test("what was concluded of a node is not held against it once nobody has listened for a while", async () => {
+  const group = createTestGroup(short);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  const { count, bus: far } = counted(group.hub.openBus());
+  await using one = await group.open("one", { ...options, bus });
+  await using two = await group.open("two", { bus: far });
+  const { operator, id } = await openedOn(one);
+  await lists(two, id);
+  {
+    await using watcher = watch(two.clients(), id);
+    await watcher.started();
+    await bus.cut();
+    await until(() => watcher.events.some((event) => event.kind === "reach"), "it is silent");
+  }
+  await until(() => count.heard.size === 1, "nobody listens any more");
+  await bus.mend();
+  await until(async () => (await listed(two))[0]?.unreachable === false, "the list has it again");
+  await using later = watch(two.clients(), id);
+  await later.started();
+  await memory.pty().print("later");
+  await later.shows("later");
+  expect(later.events.some((event) => event.kind === "reach")).toBe(false);
+  memory.pty().exit({ kind: "exited", code: 0 });
+  await later.ended();
   await operator.ended();
 });

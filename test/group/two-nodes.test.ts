@@ -145,8 +145,9 @@ describe("a node that hangs", () => {
         () => watcher.events.some((event) => event.kind === "reach" && event.reach === "unreachable"),
         "the watcher is told",
       );
-      const answer = await two.clients("boss").sessions.kick({ sessionId: id, reason: "freeze" });
-      expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
+      const kick = await cliInPipe(["kick", id, "--reason", "freeze"], envOf(two, "boss"));
+      expect(kick).toMatchObject({ code: 4 });
+      expect(kick.stdout).toContain("The order waits where its node finds it by itself.");
     } finally {
       one.signal("SIGCONT");
     }

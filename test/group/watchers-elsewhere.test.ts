@@ -44,7 +44,7 @@ describe("watchers elsewhere", () => {
   });
 
   it("are announced although the first word of them got lost, and again when the holder gave them up", async () => {
-    const { session, sees } = await opened();
+    const { session, sees, channel } = await opened();
     let lost = 0;
     holder.bus.hearing = (on, _message, deliver) => {
       // The attach, then who watches.
@@ -54,8 +54,12 @@ describe("watchers elsewhere", () => {
     const view = await far.watch(session.info);
     await sees(view);
     await until(() => session.info.attachments.length === 1, "he is seated");
+    // As after a time that neither heard of the other.
+    far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
     holder.relay.gone(far.self);
     expect(session.info.attachments.length).toBe(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    far.bus.hearing = (_on, _message, deliver) => deliver();
     far.bus.interrupted();
     await until(() => session.info.attachments.length === 1, "he is seated again");
   });

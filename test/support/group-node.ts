@@ -114,7 +114,7 @@ export interface FarView extends AsyncDisposable {
   /** All that a terminal shows and remembers. */
   state(): unknown;
   text(): string;
-  /** Where the view stands; -1 before its first key frame. */
+  /** Where the view stands; -1 before its first key frame. Throws what the view threw. */
   offset(): number;
   /** Rejects as the view did; resolves when it ended. */
   readonly over: Promise<void>;
@@ -202,12 +202,18 @@ function readView(attachment: Attachment, leaving: AbortController): FarView {
       await paused?.promise;
     }
   })();
-  over.catch(() => {});
+  let broken: unknown;
+  over.catch((error: unknown) => {
+    broken = error;
+  });
   return {
     ...{ attachment, items, over },
     state: () => stateOf(terminal),
     text: () => screenText(terminal),
-    offset: () => offset,
+    offset() {
+      if (broken !== undefined) throw broken;
+      return offset;
+    },
     pause() {
       paused ??= Promise.withResolvers<void>();
     },

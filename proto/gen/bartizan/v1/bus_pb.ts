@@ -114,7 +114,7 @@ export type InboxMessage = Message<"bartizan.v1.InboxMessage"> & {
     case: "dismiss";
   } | {
     /**
-     * The answer to `dismiss`, and to the end of a session: who was told.
+     * The answer to `watchers` and `dismiss`, and to the end of a session.
      *
      * @generated from field: bartizan.v1.BusTold told = 11;
      */
@@ -463,7 +463,7 @@ export const BusDismissSchema: GenMessage<BusDismiss> = /*@__PURE__*/
   messageDesc(file_bartizan_v1_bus, 8);
 
 /**
- * How many were told.
+ * How many were told, or are known.
  *
  * @generated from message bartizan.v1.BusTold
  */
@@ -476,7 +476,7 @@ export type BusTold = Message<"bartizan.v1.BusTold"> & {
   sessionId: string;
 
   /**
-   * Watchers whose stream took the last word.
+   * Watchers whose stream took the last word; of `watchers`, those that were named.
    *
    * @generated from field: uint32 watchers = 2;
    */
