@@ -12,6 +12,7 @@ import { createDeadMarkers, openRuns } from "./dead-markers.ts";
 import { type Hearing, openDirectory } from "./directory.ts";
 import { createGroupSessions } from "./group-sessions.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
+import { createListReader } from "./list-reader.ts";
 import type { GroupMeter } from "./meter.ts";
 import { openMirrors } from "./mirror.ts";
 import { type Names, type NodeId, nodeNameOf } from "./names.ts";
@@ -79,6 +80,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const tombstones = createTombstones(records);
   const dead = createDeadMarkers(records);
   const runs = await openRuns(needs.dataFolder, self);
+  for (const run of runs.former) dead.learn(run);
   const inbox = opening.use(await openInbox({ bus, sealer, names, self, clock, log, meter }));
   const own: OwnList = opening.use(
     openOwnList({
@@ -92,8 +94,13 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     createOrderTaker({ ...{ bus, names, sealed, inbox, registry, self, clock, log, timing }, told: own.told }),
   );
   opening.use(inbox.on("listen", () => own.beat()));
+  const reader = createListReader(bus, names, sealed);
+  const roll = createRollCall({ bus, names, reader, dead, self, clock, timing });
   const directory = opening.use(
-    openDirectory({ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing }),
+    openDirectory({
+      ...{ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing },
+      ...{ reader, roll },
+    }),
   );
   const watching = { bus, sealer, inbox, names, clock, log, meter };
   const relay: Relay = opening.use(openRelay({ ...watching, registry }));
@@ -114,7 +121,6 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const orders = opening.use(
     createOrders({ bus, names, sealed, inbox, directory, tombstones, dead, strictMs, clock, log, meter, timing }),
   );
-  const rollCall = createRollCall({ bus, names, self, clock, leaseMs: timing.leaseMs });
   let former: readonly NodeId[] = runs.former;
   let renewing: Promise<void> | undefined;
 
@@ -133,7 +139,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     await taker.carryOut();
     await own.renew();
     if (returned || former.length > 0) await sayHello();
-    await rollCall.call();
+    await roll.call();
   }
 
   /** Never rejects. */
@@ -177,11 +183,11 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const held = opening.move();
   return {
     ...{ self, sessions, inbox, meter },
-    others: () => rollCall.others,
+    others: () => roll.others,
     state: () => ({
       ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
       warnings: bus.warnings ?? [],
-      nodes: [...new Set([nodeNameOf(self), ...rollCall.others.map(nodeNameOf)])].sort(),
+      nodes: [...new Set([nodeNameOf(self), ...roll.others.map(nodeNameOf)])].sort(),
     }),
     async [Symbol.asyncDispose]() {
       await renewing;

@@ -4,7 +4,7 @@
  */
 import { ListMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { Reach, SessionId, SessionInfo } from "../events.ts";
-import { type Clock, pause } from "../flow/clock.ts";
+import { type Clock, pause, within } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import type { DeadMarkers } from "./dead-markers.ts";
@@ -50,12 +50,14 @@ export interface OtherNodeNeeds {
 /** How a session ended whose node is gone. */
 export const nodeStopped = "Its node stopped.";
 const readAgainMs = 100;
+/** A list that is still being written after so many looks is left to the next round. */
+const mostLooks = 10;
 
 export class OtherNode {
   readonly peer: Peer;
   /** How many here want to know of it. */
   hearers = 0;
-  /** What there was to be read is read, or the bus is down. Never rejects. */
+  /** What there was to be read is read, or cannot be read in time. Never rejects. */
   ready: Promise<void> = Promise.resolve();
   askedAtMs = Number.NEGATIVE_INFINITY;
   readonly #needs: OtherNodeNeeds;
@@ -83,10 +85,11 @@ export class OtherNode {
     this.peer.heardAtMs = clock.monotonicMs();
     const listener = { message: (bytes: Uint8Array) => this.#take(bytes), missed: () => void this.read() };
     this.#subscription = subscribeStanding(bus, names.list(this.peer.id), listener, clock);
-    this.ready = this.#subscription.then(async () => {
+    const begun = this.#subscription.then(async () => {
       await this.ask(true);
       await this.read();
     });
+    this.ready = within(clock, begun, this.#needs.timing.readyMs);
   }
 
   /** What is known of it stays. Resolves when nothing more is heard. */
@@ -123,7 +126,7 @@ export class OtherNode {
     const { clock, life, log } = this.#needs;
     try {
       await this.#readOnce();
-      while (this.#readAgain && !this.#over) {
+      for (let looks = 1; looks < mostLooks && this.#readAgain && !this.#over; looks++) {
         this.#readAgain = false;
         await pause(clock, readAgainMs, life);
         await this.#readOnce();
@@ -131,6 +134,8 @@ export class OtherNode {
     } catch (error) {
       // The bus is down: when it is back everything is read again.
       if (!(error instanceof BusDown) && !life.aborted) log.error({ err: error }, "a node's list was not read");
+    } finally {
+      if (!this.#over) for (const info of this.peer.unread()) this.#needs.tell(info);
     }
   }
 
@@ -143,6 +148,8 @@ export class OtherNode {
       this.#readAgain = true;
       return;
     }
+    // Somebody wrote there who has no key: its node writes it again with its next renewal.
+    if (list === "foreign") return;
     if (list === "lapsed") {
       if (await dead.isOver(peer.id)) return await this.end(nodeStopped);
       if (this.heard) peer.lapsedAtMs ??= clock.monotonicMs();
@@ -198,7 +205,10 @@ export class OtherNode {
     peer.heardAtMs = clock.monotonicMs();
     peer.lapsedAtMs = undefined;
     const heard = peer.hear(message);
-    if (heard.kind === "left") return void this.end(nodeStopped);
+    if (heard.kind === "left") {
+      this.#needs.dead.learn(peer.id);
+      return void this.end(nodeStopped);
+    }
     if (heard.kind === "sign") for (const info of heard.moved) tell(info);
     if (heard.kind === "changed") for (const info of [...heard.changed, ...heard.ended]) tell(info);
     // A record that was gone when it was read is written again soon: then this is the first to tell.
