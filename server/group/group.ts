@@ -95,7 +95,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   );
   opening.use(inbox.on("listen", () => own.beat()));
   const reader = createListReader(bus, names, sealed);
-  const roll = createRollCall({ bus, names, reader, dead, self, clock, timing });
+  const roll = createRollCall({ bus, names, reader, dead, self, clock, log, timing });
   const directory = opening.use(
     openDirectory({
       ...{ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing },
@@ -186,7 +186,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     others: () => roll.others,
     state: () => ({
       ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
-      warnings: bus.warnings ?? [],
+      warnings: [...(bus.warnings ?? []), ...roll.warnings],
       nodes: [...new Set([nodeNameOf(self), ...roll.others.map(nodeNameOf)])].sort(),
     }),
     async [Symbol.asyncDispose]() {

@@ -66,6 +66,8 @@ test("a node with another key holds no list up, and is no member", async () => {
   }
   expect((await snapshot(stranger)).ids).toEqual([]);
   expect((await groupOf(stranger))?.nodes).toEqual(["badkey"]);
+  const text = "badkey is on this Redis but is not believed: has it another group.key?";
+  await until(async () => (await groupOf(two))?.warnings.includes(text), "doctor can say so");
 });
 
 test("any number of forged names in the set of nodes hides no session", async () => {
@@ -80,6 +82,12 @@ test("any number of forged names in the set of nodes hides no session", async ()
   const { tookMs, ids } = await snapshot(two);
   expect(ids).toEqual([session.id]);
   expect(tookMs).toBeLessThan(1700);
+  const warnings = await until(async () => {
+    const told = (await groupOf(two))?.warnings ?? [];
+    return told.length > 0 && told;
+  }, "it is warned of");
+  // Thousands of one name.
+  expect(warnings).toEqual([expect.stringContaining("aaaa is on this Redis but is not believed")]);
 });
 
 test("a list that never becomes whole is not waited for longer than a second and a half", async () => {
