@@ -171,7 +171,7 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     for (const node of nodes.values()) {
       if (node.silentMs > timing.forgetMs) {
         bus.records.forget(names.nodes, node.peer.id).catch(() => {});
-        await node.end("Its node gave no sign of life for a day.");
+        await node.end("its node gave no sign of life for a day");
       } else if (node.heard && (node.peer.reach !== "live" || !node.peer.known)) await node.read();
     }
   }

@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { BusDown, type GroupBus } from "./bus.ts";
+import { BusDown, type BusState, type GroupBus } from "./bus.ts";
 import { createDeadMarkers, openRuns } from "./dead-markers.ts";
 import { type Hearing, openDirectory } from "./directory.ts";
 import { createGroupSessions } from "./group-sessions.ts";
@@ -185,7 +185,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     ...{ self, sessions, inbox, meter },
     others: () => roll.others,
     state: () => ({
-      ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
+      ...{ bus: bus.kind, up: bus.state.up, reason: reasonOf(bus.state) },
       warnings: [...(bus.warnings ?? []), ...roll.warnings],
       nodes: [...new Set([nodeNameOf(self), ...roll.others.map(nodeNameOf)])].sort(),
     }),
@@ -202,6 +202,10 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
       await held.disposeAsync();
     },
   };
+}
+
+function reasonOf(state: BusState): string {
+  return state.up ? "" : [state.reason, state.advice ?? ""].join(" ").trim();
 }
 
 /** The holder is listened to for as long as the attachment lasts. */

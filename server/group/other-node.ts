@@ -48,7 +48,7 @@ export interface OtherNodeNeeds {
 }
 
 /** How a session ended whose node is gone. */
-export const nodeStopped = "Its node stopped.";
+export const nodeStopped = "its node stopped";
 const readAgainMs = 100;
 /** A list that is still being written after so many looks is left to the next round. */
 const mostLooks = 10;
@@ -158,7 +158,7 @@ export class OtherNode {
     peer.lapsedAtMs = undefined;
     const { changed, gone, ended, hole } = peer.read(list);
     for (const info of [...changed, ...ended]) tell(info);
-    for (const info of gone) tell(await this.#endOf(info, "How it ended is not known."));
+    for (const info of gone) tell(await this.#endOf(info, "how it ended is not known"));
     if (hole) this.#readAgain = true;
   }
 
