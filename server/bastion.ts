@@ -23,6 +23,7 @@ import { type Group, openGroup } from "./group/group.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
 import { createGroupMeter } from "./group/meter.ts";
 import { createNames, createNodeId, type NodeId } from "./group/names.ts";
+import { recordedElsewhere } from "./group/recorded-elsewhere.ts";
 import { openRedisBus } from "./group/redis-bus.ts";
 import { type Timing, timing } from "./group/timing.ts";
 import type { Log } from "./log.ts";
@@ -192,6 +193,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ registry, commands, clock, log, targets, nativeCrypto: nativeCrypto.available },
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
+      elsewhere: (id) => recordedElsewhere(id, config.node, group?.addressOf ?? (() => "")),
       watchersVisible: config.watching.visible,
     },
     ...{ signIn, logins, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },

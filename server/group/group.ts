@@ -66,6 +66,8 @@ export interface Group extends AsyncDisposable {
   readonly meter: GroupMeter;
   /** Nodes that give signs of life, without this one. */
   readonly others: () => readonly NodeId[];
+  /** Where clients reach the node of that name; empty when that is not known, or they cannot. */
+  readonly addressOf: (name: string) => string;
   state(): GroupState;
 }
 
@@ -184,6 +186,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   return {
     ...{ self, sessions, inbox, meter },
     others: () => roll.others,
+    addressOf: roll.addressOf,
     state: () => ({
       ...{ bus: bus.kind, up: bus.state.up, reason: reasonOf(bus.state) },
       warnings: [...(bus.warnings ?? []), ...roll.warnings],

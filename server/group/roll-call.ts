@@ -16,6 +16,8 @@ export interface RollCall {
   readonly others: readonly NodeId[];
   /** Nodes that were believed once and are not known to be over, silent ones as well; without this one. */
   readonly known: readonly NodeId[];
+  /** What a believed node of that name says of where clients reach it; the newest to sign. Empty: nowhere, or unknown. */
+  addressOf(name: string): string;
   /** What is not as it should be among them, as of the last call. */
   readonly warnings: readonly string[];
   /** Rejects with `BusDown`. */
@@ -43,6 +45,7 @@ interface Entry {
   changedAtMs?: number;
   /** `absent`: nothing that could be believed is there. */
   word: "believed" | "foreign" | "absent";
+  address: string;
 }
 
 /** Names that are tried in one call; more of them take turns. */
@@ -78,7 +81,7 @@ export function createRollCall(needs: RollCallNeeds): RollCall {
         strays.push(id);
         continue;
       }
-      const entry = entries.get(id) ?? { id, sign, foundAtMs: nowMs, word: "absent" as const };
+      const entry = entries.get(id) ?? { id, sign, foundAtMs: nowMs, word: "absent" as const, address: "" };
       if (entry.sign !== sign) Object.assign(entry, { sign, changedAtMs: nowMs });
       if (isBelieved(entry)) next.set(id, entry);
       else fresh.push(entry);
@@ -94,7 +97,7 @@ export function createRollCall(needs: RollCallNeeds): RollCall {
   async function attempt(entry: Entry): Promise<void> {
     try {
       const head = await reader.head(entry.id);
-      if (typeof head === "object") entry.word = "believed";
+      if (typeof head === "object") Object.assign(entry, { word: "believed", address: head.address });
       // One that was a stranger stays it, also when its record is gone.
       else if (head === "foreign") entry.word = "foreign";
     } catch (error) {
@@ -155,6 +158,10 @@ export function createRollCall(needs: RollCallNeeds): RollCall {
     },
     get known() {
       return idsOf(isBelieved);
+    },
+    addressOf(name) {
+      const named = [...entries.values()].filter((entry) => isBelieved(entry) && nodeNameOf(entry.id) === name);
+      return named.toSorted((one, other) => signedMs(other) - signedMs(one))[0]?.address ?? "";
     },
     get warnings() {
       return warnings.map(({ text }) => text);

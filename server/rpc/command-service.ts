@@ -14,7 +14,11 @@ const maxTextLength = 1000;
 /** Nobody's name: a session of somebody else, as far as the policy goes. */
 const somebodyElse = { operator: { name: "" } };
 
-export function createCommandService(store: CommandStore): ServiceImpl<typeof CommandService> {
+/** `elsewhere`: what to say of a session that another node recorded, by the form of its id; undefined for all others. */
+export function createCommandService(
+  store: CommandStore,
+  elsewhere: (id: string) => BartizanFault | undefined,
+): ServiceImpl<typeof CommandService> {
   return {
     async searchCommands(request, context) {
       const caller = callerOfCall(context);
@@ -23,8 +27,7 @@ export function createCommandService(store: CommandStore): ServiceImpl<typeof Co
       if (text.length > maxTextLength || sessionId.length > 200)
         throw new BartizanFault("invalid", `A search has at most ${maxTextLength} characters.`);
       const operator = everybody ? request.operator : caller.name;
-      if (!everybody && request.operator !== "" && request.operator !== caller.name)
-        return { commands: [], nextPageToken: "" };
+      if (!everybody && request.operator !== "" && request.operator !== caller.name) return none(elsewhere(sessionId));
       const { commands, next } = await store.search(
         {
           limit: pageSize(request.pageSize),
@@ -38,6 +41,9 @@ export function createCommandService(store: CommandStore): ServiceImpl<typeof Co
         },
         context.signal,
       );
+      // A page after the last is empty here as well.
+      const away = commands.length === 0 && request.pageToken === "" ? elsewhere(sessionId) : undefined;
+      if (away !== undefined) throw away;
       return {
         commands: commands.map((command) =>
           create(FoundCommandSchema, {
@@ -52,6 +58,12 @@ export function createCommandService(store: CommandStore): ServiceImpl<typeof Co
       };
     },
   };
+}
+
+/** Nothing of what was asked for is for him. */
+function none(away: BartizanFault | undefined): { commands: []; nextPageToken: string } {
+  if (away !== undefined) throw away;
+  return { commands: [], nextPageToken: "" };
 }
 
 function pageSize(asked: number): number {

@@ -51,6 +51,8 @@ export interface RecordingServiceNeeds {
   readonly key: { readonly publicKey: string; readonly id: string };
   readonly keyOf: (id: string) => KeyObject | undefined;
   readonly clock: Clock;
+  /** What to say of a session that another node recorded, by the form of its id; undefined for all others. */
+  readonly elsewhere: (id: string) => BartizanFault | undefined;
   /** False: operators are not told who watched them. */
   readonly watchersVisible: boolean;
 }
@@ -58,7 +60,7 @@ export interface RecordingServiceNeeds {
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key, watchersVisible } = needs;
+  const { catalogue, erase, folder, replays, audit, key, elsewhere, watchersVisible } = needs;
   const markersOf = createKnownMarkers(folder);
   const foldView = createViewFold(needs.clock);
 
@@ -66,7 +68,7 @@ export function createRecordingService(
   const found = (context: HandlerContext, action: Action, id: string): { info: RecordingInfo; caller: Caller } => {
     const caller = callerOfCall(context);
     const info = id.length > 200 ? undefined : catalogue.find(id);
-    if (info === undefined || !may(caller, action, info)) throw noSuchRecording();
+    if (info === undefined || !may(caller, action, info)) throw elsewhere(id) ?? noSuchRecording();
     return { info, caller };
   };
   const about = ({ id, sessionId }: RecordingInfo, caller: Caller) => ({
@@ -76,6 +78,8 @@ export function createRecordingService(
   return {
     listRecordings(request, context) {
       const recordings = list(catalogue, callerOfCall(context), request);
+      const away = recordings.length === 0 ? elsewhere(request.sessionId) : undefined;
+      if (away !== undefined) throw away;
       const limit = pageSizeFromWire(request.pageSize);
       const page = recordings.slice(0, limit);
       const last = page.at(-1);

@@ -79,7 +79,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const recordings = createRecordingService(needs.recordings);
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets));
-  router.service(CommandService, createCommandService(needs.commands));
+  router.service(CommandService, createCommandService(needs.commands, needs.recordings.elsewhere));
   router.service(AccessService, createAccessService(needs));
   assertEveryMethodHasARow(router.handlers.map((handler) => handler.requestPath));
   return { router, guard, streams: createStreamMethods(sessions, recordings) };
