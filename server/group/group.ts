@@ -125,6 +125,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   );
   let former: readonly NodeId[] = runs.former;
   let renewing: Promise<void> | undefined;
+  let leaving = false;
 
   /** What is said to who listens: this node is there, and those that were here before it are not. */
   async function sayHello(): Promise<void> {
@@ -146,6 +147,8 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
 
   /** Never rejects. */
   function renew(returned = false): Promise<void> {
+    // After the good-bye it would stand there again, for a day.
+    if (leaving) return Promise.resolve();
     renewing ??= renewOnce(returned)
       .catch((error: unknown) => {
         if (!(error instanceof BusDown)) log.error({ err: error }, "this node's part in the group failed");
@@ -193,6 +196,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
       nodes: [...new Set([nodeNameOf(self), ...roll.others.map(nodeNameOf)])].sort(),
     }),
     async [Symbol.asyncDispose]() {
+      leaving = true;
       await renewing;
       try {
         // Every session has ended and was told: nothing is left that a marker would have to speak for.

@@ -65,6 +65,7 @@ export class OtherNode {
   #reading: Promise<void> | undefined;
   #readAgain = false;
   #over = false;
+  #logged: Reach = "live";
 
   constructor(id: NodeId, needs: OtherNodeNeeds) {
     this.peer = new Peer(id, needs.clock.wallMs);
@@ -108,7 +109,11 @@ export class OtherNode {
     if (peer.reach === reach) return;
     peer.reach = reach;
     peer.reachText = text;
-    if (reach !== "stale") this.#needs.log.info({ node: peer.id, reach }, "another node's reach has changed");
+    // What this node missed while it was cut off itself is no change of the other.
+    if (reach !== "stale" && reach !== this.#logged) {
+      this.#logged = reach;
+      this.#needs.log.info({ node: peer.id, reach }, "another node's reach has changed");
+    }
     for (const info of peer.list()) this.#needs.tell(info);
     this.#needs.reached(peer.id, reach, text);
   }

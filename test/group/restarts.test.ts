@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { isLostCall } from "../../proto/client/faults.ts";
 import { faultOf, KickOutcome } from "../../proto/client/index.ts";
 import { createNodeId } from "../../server/group/names.ts";
+import { createLog, type Log } from "../../server/log.ts";
 import { cuttable } from "../support/cuttable-bus.ts";
 import type { TestBastion } from "../support/test-bastion.ts";
 import { createTestGroup } from "../support/test-group.ts";
@@ -66,15 +67,45 @@ test("the restarted node itself says so also without its bus", async () => {
   await bus.mend();
 });
 
-test("a node is over for good: its former run is on no roll, and nobody listens to it again", async () => {
+test("a former run is listened to by nobody, however often it stands among the nodes, and logged by nobody", async () => {
   const group = createTestGroup(short);
   const { id } = killedRun("one");
   await using bus = group.hub.openBus();
-  await bus.records.remember("bz:nodes", id, Date.now());
-  await using two = await group.open("two");
+  const logged: string[] = [];
+  const info = (about: unknown) => logged.push(JSON.stringify(about));
+  const log = { ...createLog("silent"), info, warn: info, error: info, debug: () => {} } as unknown as Log;
+  await using two = await group.open("two", { log });
   await using _one = await group.open("one", { config: { data } });
-  // Somebody puts it there again.
-  await bus.records.remember("bz:nodes", id, Date.now());
-  await two.clients().sessions.listSessions({});
-  await until(async () => !(await bus.records.remembered("bz:nodes")).has(id), "it is taken off");
+  const life = new AbortController();
+  const followed = two.clients().sessions.watchSessions({}, { signal: life.signal })[Symbol.asyncIterator]();
+  await followed.next();
+  for (let times = 0; times < 3; times += 1) {
+    await bus.records.remember("bz:nodes", id, Date.now());
+    await until(async () => !(await bus.records.remembered("bz:nodes")).has(id), "it is taken off");
+  }
+  expect(logged.filter((line) => line.includes(id))).toEqual([]);
+  life.abort();
+  await followed.next().catch(() => {});
+});
+
+test("a node that says good-bye is not among the nodes afterwards, whenever its next renewal was due", async () => {
+  const group = createTestGroup({ ...short, renewMs: 5 });
+  await using bus = group.hub.openBus();
+  for (let times = 0; times < 5; times += 1) {
+    const slow = group.hub.openBus();
+    // As over a network: the renewal falls into the good-bye.
+    const change = slow.records.change;
+    const records = {
+      ...slow.records,
+      async change(...given: Parameters<typeof change>) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        return await change(...given);
+      },
+    };
+    const node = await group.open("one", {
+      bus: { ...slow, records, [Symbol.asyncDispose]: () => slow[Symbol.asyncDispose]() },
+    });
+    await node[Symbol.asyncDispose]();
+    expect([...(await bus.records.remembered("bz:nodes")).keys()]).toEqual([]);
+  }
 });
