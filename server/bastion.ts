@@ -41,6 +41,7 @@ import { type Group, openGroup } from "./group/group.ts";
 import { readGroupKeys } from "./group/group-keys.ts";
 import { createGroupMeter } from "./group/meter.ts";
 import { createNames, createNodeId, type NodeId } from "./group/names.ts";
+import { recordedElsewhere } from "./group/recorded-elsewhere.ts";
 import { openRedisBus } from "./group/redis-bus.ts";
 import { type Timing, timing } from "./group/timing.ts";
 import { limitsOf } from "./limits.ts";
@@ -251,6 +252,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     recordings: {
       ...{ folder, catalogue, erase, replays, audit, clock, key, keyOf: keyRing([key.publicKey]) },
       sealOf: (recording, signal) => loggedSeal(auditIndex, recording, signal),
+      elsewhere: (id) => recordedElsewhere(id, config.node, group?.addressOf ?? (() => "")),
     },
     ...{ door, linkMeter, group: groupState, sessions: group?.sessions ?? sessionsOf(registry) },
     ...{ throttle, rights, changes, locks, rolesOf: principals.rolesOf, signIns },

@@ -44,3 +44,15 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Resolves when the task has settled, or after so long; what it says is not told. Never rejects. */
+export function within(clock: Clock, task: Promise<unknown>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const limit = clock.after(ms, resolve);
+    const done = () => {
+      limit[Symbol.dispose]();
+      resolve();
+    };
+    task.then(done, done);
+  });
+}

@@ -3,8 +3,8 @@
 /** Whether the bus works, as far as this node knows. */
 export type BusState =
   | { readonly up: true; readonly sinceMs: number }
-  /** `reason` is a line for people. */
-  | { readonly up: false; readonly sinceMs: number; readonly reason: string };
+  /** `reason` is a line for people, `advice` what whoever runs the node can do. */
+  | { readonly up: false; readonly sinceMs: number; readonly reason: string; readonly advice?: string };
 
 /** Who hears a channel. Neither call may throw or wait; a message is shared with others and must not be changed. */
 export interface Listener {

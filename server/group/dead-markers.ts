@@ -11,11 +11,18 @@ import { kinds } from "./seal.ts";
 import { placeOf, type Sealed } from "./sealed.ts";
 
 export interface DeadMarkers {
+  /** Known here already, without a look. */
+  knows(node: NodeId): boolean;
+  /** Somebody who can know has said so. */
+  learn(node: NodeId): void;
   /** False: nothing is known. Rejects with `BusDown`. */
   isOver(node: NodeId): Promise<boolean>;
   /** For who knows for certain. Its list and its orders go, too. Rejects with `BusDown`. */
   mark(node: NodeId): Promise<void>;
 }
+
+/** What is over stays over: it is asked for once. The oldest are asked for again. */
+const mostKnown = 4096;
 
 export function createDeadMarkers(needs: {
   readonly bus: GroupBus;
@@ -24,12 +31,22 @@ export function createDeadMarkers(needs: {
   readonly lifeMs: number;
 }): DeadMarkers {
   const { bus, names, sealed, lifeMs } = needs;
+  const known = new Set<NodeId>();
+  function learn(node: NodeId): void {
+    known.add(node);
+    if (known.size > mostKnown) known.delete(known.values().next().value as NodeId);
+  }
   return {
+    knows: (node) => known.has(node),
+    learn,
     async isOver(node) {
+      if (known.has(node)) return true;
       const key = names.dead(node);
       const bytes = await bus.records.get(key);
       if (bytes === undefined) return false;
-      return sealed.read(kinds.record, placeOf(key), NodesMessageSchema, bytes)?.message.over[0] === node;
+      const isOver = sealed.read(kinds.record, placeOf(key), NodesMessageSchema, bytes)?.message.over[0] === node;
+      if (isOver) learn(node);
+      return isOver;
     },
     async mark(node) {
       const key = names.dead(node);

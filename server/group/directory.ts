@@ -4,17 +4,18 @@
  */
 import { NodesMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { Reach, SessionId, SessionInfo } from "../events.ts";
+import { within } from "../flow/clock.ts";
 import { BusDown } from "./bus.ts";
-import { createListReader } from "./list-reader.ts";
 import { holderOf, isNodeId, type NodeId, nodeNameOf } from "./names.ts";
 import { nodeStopped, OtherNode, type OtherNodeNeeds, type Tick } from "./other-node.ts";
 import type { OwnList } from "./own-list.ts";
+import type { RollCall } from "./roll-call.ts";
 import { kinds } from "./seal.ts";
 import { subscribeStanding } from "./standing.ts";
 
 /** Somebody here wants to know of a node, or of all. Disposing ends that. */
 export interface Hearing extends Disposable {
-  /** What there was to be read is read, or the bus is down. Never rejects. */
+  /** What there was to be read is read, or cannot be read in time: then it is told as a change. Never rejects. */
   readonly ready: Promise<void>;
 }
 
@@ -50,22 +51,20 @@ export interface Directory extends AsyncDisposable {
   lapsedMs(node: NodeId): number;
 }
 
-export interface DirectoryNeeds
-  extends Omit<OtherNodeNeeds, "reader" | "life" | "tell" | "reached" | "signed" | "over" | "gone"> {
+export interface DirectoryNeeds extends Omit<OtherNodeNeeds, "life" | "tell" | "reached" | "signed" | "over" | "gone"> {
   readonly own: OwnList;
+  readonly roll: RollCall;
   readonly self: NodeId;
 }
 
 /** Nodes are looked at this often while they are listened to: a part of a heartbeat. */
 const looksEachBeat = 4;
-/** What the set of nodes says is not sealed: whoever reaches the Redis can write there. */
 const mostFollowed = 1000;
 const nothing = new Uint8Array();
 
 export function openDirectory(needs: DirectoryNeeds): Directory {
-  const { bus, names, sealed, own, dead, self, clock, timing } = needs;
+  const { bus, names, sealed, own, dead, roll, reader, self, clock, timing } = needs;
   const { heartbeatMs, missedBeats } = timing;
-  const reader = createListReader(bus, names, sealed);
   const nodes = new Map<NodeId, OtherNode>();
   const listeners = new Set<(info: SessionInfo) => void>();
   const reaches = new Set<(node: NodeId, reach: Reach, text: string) => void>();
@@ -99,7 +98,7 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
   };
 
   function nodeOf(id: NodeId): OtherNode {
-    const node = nodes.get(id) ?? new OtherNode(id, { ...needs, reader, life: life.signal, ...told });
+    const node = nodes.get(id) ?? new OtherNode(id, { ...needs, life: life.signal, ...told });
     nodes.set(id, node);
     return node;
   }
@@ -141,9 +140,10 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     const read = sealed.read(kinds.list, names.hello, NodesMessageSchema, bytes);
     if (read === undefined || read.sender === self) return;
     for (const id of read.message.over) {
-      const node = nodes.get(id as NodeId);
       // Only who runs where it ran can know.
-      if (node !== undefined && nodeNameOf(read.sender) === node.peer.name) void node.end(nodeStopped);
+      if (!isNodeId(id) || nodeNameOf(read.sender) !== nodeNameOf(id)) continue;
+      dead.learn(id);
+      void nodes.get(id)?.end(nodeStopped);
     }
     if (followers > 0) followOne(read.sender);
   }
@@ -171,30 +171,34 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     for (const node of nodes.values()) {
       if (node.silentMs > timing.forgetMs) {
         bus.records.forget(names.nodes, node.peer.id).catch(() => {});
-        await node.end("Its node gave no sign of life for a day.");
+        await node.end("its node gave no sign of life for a day");
       } else if (node.heard && (node.peer.reach !== "live" || !node.peer.known)) await node.read();
     }
   }
 
   async function followKnown(): Promise<void> {
     try {
-      const oldestMs = clock.wallMs() - timing.forgetMs;
-      for (const [id, atMs] of await bus.records.remembered(names.nodes)) {
-        if (atMs < oldestMs || !isNodeId(id)) await bus.records.forget(names.nodes, id);
-        else followOne(id);
-      }
+      await roll.call();
+      for (const id of roll.known) followOne(id);
       for (const id of nodes.keys()) followOne(id);
     } catch {
       // Again with the next look.
     }
   }
 
+  async function followAll(): Promise<void> {
+    await followKnown();
+    await Promise.all(Array.from(followed.values(), ({ ready }) => ready));
+  }
+
   function followOne(id: NodeId): void {
-    if (id === self || followers === 0 || followed.has(id) || followed.size >= mostFollowed) return;
+    if (id === self || dead.knows(id) || followers === 0 || followed.has(id) || followed.size >= mostFollowed) return;
     followed.set(id, hear(id));
   }
 
   function hear(id: NodeId): Hearing {
+    // Nothing will be heard of it any more.
+    if (dead.knows(id)) return { ready: Promise.resolve(), [Symbol.dispose]: () => {} };
     const node = nodeOf(id);
     node.hearers += 1;
     if (node.hearers === 1) {
@@ -230,8 +234,17 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
 
   const isThere = async (id: NodeId) => (await bus.publish(names.inbox(id), nothing)) > 0;
 
-  /** As the record and the bus have it now; nothing is told. Rejects with `BusDown`. */
+  /** As `refreshOne`; what lies at one node's place and cannot be read hides none of the others. Rejects with `BusDown`. */
   async function refresh(id: NodeId): Promise<void> {
+    try {
+      if (!dead.knows(id)) await refreshOne(id);
+    } catch (error) {
+      if (!(error instanceof BusDown) || !bus.state.up) throw error;
+    }
+  }
+
+  /** As the record and the bus have it now; nothing is told. Rejects with `BusDown`. */
+  async function refreshOne(id: NodeId): Promise<void> {
     const node = nodeOf(id);
     if (node.heard) return await node.ready;
     const [list, there] = await Promise.all([reader.list(id), isThere(id)]);
@@ -262,9 +275,7 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       followers += 1;
       listenWhileNeeded();
       return {
-        ready: followKnown().then(async () => {
-          await Promise.all(Array.from(followed.values(), ({ ready }) => ready));
-        }),
+        ready: within(clock, followAll(), timing.readyMs),
         [Symbol.dispose]: once(() => {
           followers -= 1;
           if (followers > 0) return;
@@ -292,8 +303,8 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     async askAll() {
       if (followers > 0) return known();
       try {
-        const remembered = [...(await bus.records.remembered(names.nodes)).keys()].filter(isNodeId);
-        const all = new Set([...nodes.keys(), ...remembered.slice(0, mostFollowed)]);
+        await roll.call();
+        const all = new Set([...nodes.keys(), ...roll.known]);
         await Promise.all([...all].filter((id) => id !== self).map(refresh));
       } catch (error) {
         if (!(error instanceof BusDown)) throw error;

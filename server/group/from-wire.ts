@@ -115,7 +115,7 @@ function causeOf(cause: Ended["cause"]): EndCause {
       return { kind: "closed", why: closed[reason] ?? "fault", ...(detail === "" ? {} : { detail }) };
     }
     default:
-      return { kind: "lost", reason: "How it ended is not known." };
+      return { kind: "lost", reason: "how it ended is not known" };
   }
 }
 

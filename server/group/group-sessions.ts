@@ -1,4 +1,5 @@
 /** The sessions of all nodes of a group, as calls see them: those held here at first hand, others as their nodes say. */
+import type { BartizanFault } from "../errors.ts";
 import type { SessionId, SessionInfo } from "../events.ts";
 import { orAborted } from "../flow/life.ts";
 import type { Attachment, LiveSession } from "../session/live-session.ts";
@@ -12,7 +13,7 @@ import { holderOf, type NodeId } from "./names.ts";
 import type { OrderTaker } from "./order-taker.ts";
 import type { Orders } from "./orders.ts";
 import { lostWith, nodeStopped } from "./other-node.ts";
-import { holderUnreachable, RemoteSession, type RemoteSessionNeeds } from "./remote-session.ts";
+import { holderOver, holderUnreachable, RemoteSession, type RemoteSessionNeeds } from "./remote-session.ts";
 import type { Tombstones } from "./tombstones.ts";
 
 export interface GroupSessionsNeeds {
@@ -68,23 +69,28 @@ export function createGroupSessions({
     if (here.kind === "live") return { kind: "live", session: held(here.session) };
     if (holder === undefined || holder === self) return here;
     const session = id as SessionId;
+    const unheld = (fault: BartizanFault): Found => ({
+      ...{ kind: "unknown", fault },
+      kick: (whom, by, reason, order) => orders.kick({ ...{ session, holder, whom, by, reason }, id: order }),
+    });
     const unknown = (cause?: unknown): Found => {
+      if (dead.knows(holder)) return unheld(holderOver(holder));
       const info = directory.find(session);
       if (info !== undefined) return { kind: "live", session: remote({ ...info, unreachable: true }, holder, "") };
-      return {
-        kind: "unknown",
-        fault: holderUnreachable(holder, cause),
-        kick: (whom, by, reason, order) => orders.kick({ ...{ session, holder, whom, by, reason }, id: order }),
-      };
+      return unheld(holderUnreachable(holder, cause));
     };
     try {
       const asked = await directory.ask(session, holder);
-      if (asked.kind === "there") return { kind: "live", session: remote(asked.info, holder, asked.address) };
+      const isOver = asked.kind === "lapsed" ? await dead.isOver(holder) : dead.knows(holder);
+      // Its record may be there for a moment longer than it.
+      if (asked.kind === "there" && !isOver)
+        return { kind: "live", session: remote(asked.info, holder, asked.address) };
       const ended = await tombstones.find(session);
-      if (ended !== undefined) return { kind: "ended", ...ended };
+      const word = isOver ? { fault: holderOver(holder) } : {};
+      if (ended !== undefined) return { kind: "ended", ...ended, ...word };
       if (asked.kind === "none") return { kind: "none" };
-      if (asked.info === undefined || !(await dead.isOver(holder))) return unknown();
-      return { kind: "ended", info: lostWith(asked.info, nodeStopped) };
+      if (asked.info === undefined || !isOver) return unknown();
+      return { kind: "ended", info: lostWith(asked.info, nodeStopped), ...word };
     } catch (error) {
       if (error instanceof BusDown) return unknown(error);
       throw error;

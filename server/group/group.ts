@@ -8,13 +8,14 @@ import type { Log } from "../log.ts";
 import type { Attachment } from "../session/live-session.ts";
 import type { Registry } from "../session/registry.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { BusDown, type GroupBus } from "./bus.ts";
+import { BusDown, type BusState, type GroupBus } from "./bus.ts";
 import { createDeadMarkers, openRuns } from "./dead-markers.ts";
 import { type Hearing, openDirectory } from "./directory.ts";
 import { openFreezes } from "./freezes.ts";
 import { type GroupLocksNeeds, openGroupLocks } from "./group-locks.ts";
 import { createGroupSessions } from "./group-sessions.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
+import { createListReader } from "./list-reader.ts";
 import type { GroupMeter } from "./meter.ts";
 import { openMirrors } from "./mirror.ts";
 import { type Names, type NodeId, nodeNameOf } from "./names.ts";
@@ -72,6 +73,8 @@ export interface Group extends AsyncDisposable {
   readonly locks: LockStore | undefined;
   /** Nodes that give signs of life, without this one. */
   readonly others: () => readonly NodeId[];
+  /** Where clients reach the node of that name; empty when that is not known, or they cannot. */
+  readonly addressOf: (name: string) => string;
   state(): GroupState;
 }
 
@@ -86,6 +89,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const tombstones = createTombstones(records);
   const dead = createDeadMarkers(records);
   const runs = await openRuns(needs.dataFolder, self);
+  for (const run of runs.former) dead.learn(run);
   const inbox = opening.use(await openInbox({ bus, sealer, names, self, clock, log, meter }));
   const own: OwnList = opening.use(
     openOwnList({
@@ -99,8 +103,13 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     createOrderTaker({ ...{ bus, names, sealed, inbox, registry, self, clock, log, timing }, told: own.told }),
   );
   opening.use(inbox.on("listen", () => own.beat()));
+  const reader = createListReader(bus, names, sealed);
+  const roll = createRollCall({ bus, names, reader, dead, self, clock, log, timing });
   const directory = opening.use(
-    openDirectory({ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing }),
+    openDirectory({
+      ...{ bus, names, sealer, sealed, inbox, own, tombstones, dead, self, clock, log, timing },
+      ...{ reader, roll },
+    }),
   );
   const watching = { bus, sealer, inbox, names, clock, log, meter };
   const relay: Relay = opening.use(openRelay({ ...watching, registry }));
@@ -122,9 +131,9 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const orders = opening.use(
     createOrders({ bus, names, sealed, inbox, directory, tombstones, dead, strictMs, clock, log, meter, timing }),
   );
-  const rollCall = createRollCall({ bus, names, self, clock, leaseMs: timing.leaseMs });
   let former: readonly NodeId[] = runs.former;
   let renewing: Promise<void> | undefined;
+  let leaving = false;
 
   /** What is said to who listens: this node is there, and those that were here before it are not. */
   async function sayHello(): Promise<void> {
@@ -141,11 +150,13 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     await taker.carryOut();
     await own.renew();
     if (returned || former.length > 0) await sayHello();
-    await rollCall.call();
+    await roll.call();
   }
 
   /** Never rejects. */
   function renew(returned = false): Promise<void> {
+    // After the good-bye it would stand there again, for a day.
+    if (leaving) return Promise.resolve();
     renewing ??= renewOnce(returned)
       .catch((error: unknown) => {
         if (!(error instanceof BusDown)) log.error({ err: error }, "this node's part in the group failed");
@@ -176,7 +187,7 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   );
   opening.use(clock.every(timing.renewMs, look));
   await renew(true);
-  const others = () => rollCall.others;
+  const others = () => roll.others;
   const locks =
     needs.locks && opening.use(openGroupLocks({ ...needs.locks, bus, names, sealed, inbox, others, clock, log }));
   await locks?.compare();
@@ -189,13 +200,14 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
   const held = opening.move();
   return {
     ...{ self, sessions, inbox, meter },
-    ...{ others, locks },
+    ...{ others, addressOf: roll.addressOf, locks },
     state: () => ({
-      ...{ bus: bus.kind, up: bus.state.up, reason: bus.state.up ? "" : bus.state.reason },
-      warnings: bus.warnings ?? [],
-      nodes: [...new Set([nodeNameOf(self), ...rollCall.others.map(nodeNameOf)])].sort(),
+      ...{ bus: bus.kind, up: bus.state.up, reason: reasonOf(bus.state) },
+      warnings: [...(bus.warnings ?? []), ...roll.warnings],
+      nodes: [...new Set([nodeNameOf(self), ...roll.others.map(nodeNameOf)])].sort(),
     }),
     async [Symbol.asyncDispose]() {
+      leaving = true;
       await renewing;
       try {
         // Every session has ended and was told: nothing is left that a marker would have to speak for.
@@ -208,6 +220,10 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
       await held.disposeAsync();
     },
   };
+}
+
+function reasonOf(state: BusState): string {
+  return state.up ? "" : [state.reason, state.advice ?? ""].join(" ").trim();
 }
 
 /** The holder is listened to for as long as the attachment lasts. */

@@ -12,6 +12,7 @@ import type { Inbox } from "./inbox.ts";
 import type { GroupMeter } from "./meter.ts";
 import { Mirrored } from "./mirrored.ts";
 import { holderOf, type Names, type NodeId } from "./names.ts";
+import { holderOver } from "./remote-session.ts";
 import type { Sealer } from "./seal.ts";
 import { type WatchTiming, watchTiming } from "./watch-timing.ts";
 
@@ -217,8 +218,7 @@ export function openMirrors(needs: MirrorsNeeds): Mirrors {
 
     gone(holder) {
       reaches.delete(holder);
-      const text = "The node that held this session has stopped, and its shells with it.";
-      const fault = new BartizanFault("holder-unreachable", text, "Open a new session.");
+      const fault = holderOver(holder);
       for (const { holder: its, mirrored } of [...entries.values()])
         if (its === holder && !mirrored.ending) mirrored.fail(fault);
     },

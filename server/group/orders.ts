@@ -98,7 +98,7 @@ export function createOrders(needs: OrdersNeeds): Orders {
     const { strictMs } = needs;
     // More than the strict time: nodes look at their lease only now and then.
     if (strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs)
-      return lost("Its node was cut off from the others, and ends its sessions then.");
+      return lost("its node was cut off from the others, and ends its sessions then");
     return undefined;
   }
 

@@ -4,7 +4,7 @@
  */
 import { ListMessageSchema } from "../../proto/gen/bartizan/v1/bus_pb.ts";
 import type { Reach, SessionId, SessionInfo } from "../events.ts";
-import { type Clock, pause } from "../flow/clock.ts";
+import { type Clock, pause, within } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { BusDown, type GroupBus } from "./bus.ts";
 import type { DeadMarkers } from "./dead-markers.ts";
@@ -48,14 +48,16 @@ export interface OtherNodeNeeds {
 }
 
 /** How a session ended whose node is gone. */
-export const nodeStopped = "Its node stopped.";
+export const nodeStopped = "its node stopped";
 const readAgainMs = 100;
+/** A list that is still being written after so many looks is left to the next round. */
+const mostLooks = 10;
 
 export class OtherNode {
   readonly peer: Peer;
   /** How many here want to know of it. */
   hearers = 0;
-  /** What there was to be read is read, or the bus is down. Never rejects. */
+  /** What there was to be read is read, or cannot be read in time. Never rejects. */
   ready: Promise<void> = Promise.resolve();
   askedAtMs = Number.NEGATIVE_INFINITY;
   readonly #needs: OtherNodeNeeds;
@@ -63,6 +65,7 @@ export class OtherNode {
   #reading: Promise<void> | undefined;
   #readAgain = false;
   #over = false;
+  #logged: Reach = "live";
 
   constructor(id: NodeId, needs: OtherNodeNeeds) {
     this.peer = new Peer(id, needs.clock.wallMs);
@@ -86,10 +89,11 @@ export class OtherNode {
     this.#needs.reached(this.peer.id, "live", "");
     const listener = { message: (bytes: Uint8Array) => this.#take(bytes), missed: () => void this.read() };
     this.#subscription = subscribeStanding(bus, names.list(this.peer.id), listener, clock);
-    this.ready = this.#subscription.then(async () => {
+    const begun = this.#subscription.then(async () => {
       await this.ask(true);
       await this.read();
     });
+    this.ready = within(clock, begun, this.#needs.timing.readyMs);
   }
 
   /** What is known of it stays. Resolves when nothing more is heard. */
@@ -108,7 +112,11 @@ export class OtherNode {
     if (peer.reach === reach) return;
     peer.reach = reach;
     peer.reachText = text;
-    if (reach !== "stale") this.#needs.log.info({ node: peer.id, reach }, "another node's reach has changed");
+    // What this node missed while it was cut off itself is no change of the other.
+    if (reach !== "stale" && reach !== this.#logged) {
+      this.#logged = reach;
+      this.#needs.log.info({ node: peer.id, reach }, "another node's reach has changed");
+    }
     for (const info of peer.list()) this.#needs.tell(info);
     this.#needs.reached(peer.id, reach, text);
   }
@@ -126,7 +134,7 @@ export class OtherNode {
     const { clock, life, log } = this.#needs;
     try {
       await this.#readOnce();
-      while (this.#readAgain && !this.#over) {
+      for (let looks = 1; looks < mostLooks && this.#readAgain && !this.#over; looks++) {
         this.#readAgain = false;
         await pause(clock, readAgainMs, life);
         await this.#readOnce();
@@ -134,6 +142,8 @@ export class OtherNode {
     } catch (error) {
       // The bus is down: when it is back everything is read again.
       if (!(error instanceof BusDown) && !life.aborted) log.error({ err: error }, "a node's list was not read");
+    } finally {
+      if (!this.#over) for (const info of this.peer.unread()) this.#needs.tell(info);
     }
   }
 
@@ -146,6 +156,8 @@ export class OtherNode {
       this.#readAgain = true;
       return;
     }
+    // Somebody wrote there who has no key: its node writes it again with its next renewal.
+    if (list === "foreign") return;
     if (list === "lapsed") {
       if (await dead.isOver(peer.id)) return await this.end(nodeStopped);
       if (this.heard) peer.lapsedAtMs ??= clock.monotonicMs();
@@ -154,7 +166,7 @@ export class OtherNode {
     peer.lapsedAtMs = undefined;
     const { changed, gone, ended, hole } = peer.read(list);
     for (const info of [...changed, ...ended]) tell(info);
-    for (const info of gone) tell(await this.#endOf(info, "How it ended is not known."));
+    for (const info of gone) tell(await this.#endOf(info, "how it ended is not known"));
     if (hole) this.#readAgain = true;
   }
 
@@ -201,7 +213,10 @@ export class OtherNode {
     peer.heardAtMs = clock.monotonicMs();
     peer.lapsedAtMs = undefined;
     const heard = peer.hear(message);
-    if (heard.kind === "left") return void this.end(nodeStopped);
+    if (heard.kind === "left") {
+      this.#needs.dead.learn(peer.id);
+      return void this.end(nodeStopped);
+    }
     if (heard.kind === "sign") for (const info of heard.moved) tell(info);
     if (heard.kind === "changed") for (const info of [...heard.changed, ...heard.ended]) tell(info);
     // A record that was gone when it was read is written again soon: then this is the first to tell.

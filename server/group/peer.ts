@@ -28,6 +28,8 @@ export class Peer {
   readonly #wallMs: () => number;
   #waiting: ListMessage[] = [];
   #version: bigint | undefined;
+  /** Of the list that is shown while another is read. */
+  #shownVersion: bigint | undefined;
   address = "";
   reach: Reach = "live";
   /** A line for people; with "live" empty. */
@@ -88,6 +90,7 @@ export class Peer {
 
   /** The record is about to be read: messages from here on wait for it. */
   reading(): void {
+    this.#shownVersion = this.#version ?? this.#shownVersion;
     this.#version = undefined;
     this.#waiting = [];
   }
@@ -110,6 +113,17 @@ export class Peer {
     const gone = [...before.values()].filter(({ id }) => !this.#sessions.has(id));
     const changed = this.list().filter((info) => JSON.stringify(before.get(info.id)) !== JSON.stringify(info));
     return { changed, gone, ended, hole };
+  }
+
+  /** The record could not be read: the list goes on from where it was, with what was said meanwhile. */
+  unread(): SessionInfo[] {
+    if (this.known || this.#shownVersion === undefined) return [];
+    this.#version = this.#shownVersion;
+    const waiting = this.#waiting.splice(0).map((message) => this.hear(message));
+    return waiting.flatMap((heard) => {
+      if (heard.kind === "sign") return heard.moved;
+      return heard.kind === "changed" ? [...heard.changed, ...heard.ended] : [];
+    });
   }
 
   /** It is over: everything is taken off. */

@@ -6,6 +6,7 @@ import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { BusDown, type BusState, type GroupBus, type Listener } from "./bus.ts";
 import type { GroupMeter } from "./meter.ts";
+import { redisAdvice } from "./redis-advice.ts";
 import { openChannels } from "./redis-channels.ts";
 import { checkRedis, type RedisCheckNeeds } from "./redis-checks.ts";
 import type { RedisCommand, RedisReply } from "./redis-client.ts";
@@ -34,6 +35,7 @@ const maxPendingBytes = 1024 * 1024;
 /** A connection that ends and stands again within this time is no change of state. */
 const blinkMs = 300;
 const joinWithinMs = 2000;
+const mostLogged = 20;
 
 /**
  * Resolves when the bus is up, or after 2 s: then it is down, and joins by itself. Throws `config` when a file of the
@@ -47,6 +49,8 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   let ending: Disposable | undefined;
   let closed = false;
   let warnings: readonly string[] = [];
+  /** Why the bus is down, as the log has it already. */
+  const logged = new Set<string>();
   meter.bus(false);
 
   const channels = openChannels({ clock, log, shardOf: (name) => fleet.shardOf(name) });
@@ -85,13 +89,22 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   }
 
   function become(next: BusState): void {
-    const turned = next.up !== state.up;
-    state = next;
+    state = next.up ? next : { ...next, advice: redisAdvice(next.reason) };
     meter.bus(next.up);
-    if (turned && next.up) log.info({ redis: needs.name }, "the bus is up");
-    else if (turned && !next.up) log.warn({ redis: needs.name, reason: next.reason }, "the bus is down");
-    else if (!next.up) log.debug({ redis: needs.name, reason: next.reason }, "the bus is still down");
-    for (const listener of [...listeners]) listener(next);
+    logState();
+    for (const listener of [...listeners]) listener(state);
+  }
+
+  /** Each reason once while the bus is down: between two attempts there may be several, in turns. */
+  function logState(): void {
+    if (state.up) {
+      logged.clear();
+      log.info({ redis: needs.name }, "the bus is up");
+    } else if (!logged.has(state.reason) && logged.size < mostLogged) {
+      const { reason, advice = redisAdvice(reason) } = state;
+      logged.add(reason);
+      log.warn({ redis: needs.name, reason, advice }, "the bus is down");
+    }
   }
 
   function shardFor(name: string): RedisShard {
@@ -168,6 +181,7 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   }
 
   await upWithin(bus, clock, joinWithinMs);
+  if (!state.up) logState();
   try {
     if (state.up) await check();
     else checkLater();

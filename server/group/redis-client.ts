@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import { Redis, type RedisOptions, SentinelConnector } from "ioredis";
 import type { Clock } from "../flow/clock.ts";
+import { sentence } from "../flow/sentence.ts";
 import type { Log } from "../log.ts";
 import { BusDown } from "./bus.ts";
 import type { GroupMeter, ReconnectCause } from "./meter.ts";
@@ -92,7 +93,7 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
     const atOnce = !ready && /^(EPIPE|ECONNRESET)$/.test((error as NodeJS.ErrnoException).code ?? "");
     ailment = atOnce
       ? `Redis closes connections at once (${error.message}): perhaps it has all the clients it takes (maxclients).`
-      : `Redis cannot be reached: ${error.message}.`;
+      : sentence(`Redis cannot be reached: ${error.message}`);
   };
   const options = optionsOf(needs, blame);
   options.retryStrategy = () => {
@@ -184,12 +185,12 @@ export function openRedisLink(needs: RedisLinkNeeds): RedisLink {
           at += commands.length;
           const broken = mine.find(([error]) => error !== null && error.name !== "ReplyError");
           if (broken === undefined) resolve(mine.map(([error, value]) => error ?? (value as RedisReply)));
-          else reject(new BusDown(`Redis cannot be reached: ${broken[0]?.message}.`));
+          else reject(new BusDown(sentence(`Redis cannot be reached: ${broken[0]?.message}`)));
         }
       },
       (error: Error) => {
         settled();
-        refuse(`Redis cannot be reached: ${error.message}.`);
+        refuse(sentence(`Redis cannot be reached: ${error.message}`));
       },
     );
   }

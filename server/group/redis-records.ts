@@ -1,4 +1,5 @@
 /** The records of a group as hashes, strings and a sorted set of Redis. Which server has them is not its matter. */
+import { sentence } from "../flow/sentence.ts";
 import { BusDown, type GroupRecords, maxMessageBytes } from "./bus.ts";
 import type { RedisCommand, RedisReply } from "./redis-client.ts";
 
@@ -74,7 +75,7 @@ export function createRedisRecords(
 
 /** Throws the server's refusal as `BusDown`: out of memory, read-only, not allowed. */
 export function accepted(reply: RedisReply): RedisReply {
-  if (reply instanceof Error) throw new BusDown(`Redis refuses: ${reply.message}.`);
+  if (reply instanceof Error) throw new BusDown(sentence(`Redis refuses: ${reply.message}`));
   return reply;
 }
 

@@ -1,6 +1,7 @@
 /** One Redis server, or the master that sentinels name, over two connections: one publishes, the other only listens. */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../flow/clock.ts";
+import { sentence } from "../flow/sentence.ts";
 import type { Log } from "../log.ts";
 import { BusDown } from "./bus.ts";
 import type { GroupMeter, ReconnectCause } from "./meter.ts";
@@ -197,7 +198,7 @@ export function openRedisShard(needs: RedisShardNeeds): RedisShard {
           const why = said(/^(LOADING|CLUSTERDOWN|MASTERDOWN|NOAUTH)/) ?? said(/^NOPERM.*channel/);
           if (why === undefined) return;
           provenPublisher = 0;
-          assess(`Redis does not serve: ${why}.`);
+          assess(sentence(`Redis does not serve: ${why}`));
         }
       },
       () => {},
@@ -260,7 +261,7 @@ export function openRedisShard(needs: RedisShardNeeds): RedisShard {
 }
 
 function refusal(error: unknown): string {
-  return `Redis does not let this node listen: ${(error as Error).message}.`;
+  return sentence(`Redis does not let this node listen: ${(error as Error).message}`);
 }
 
 /** What is asked for in one go: at most 256 names, in one command, or with slots in one command for each slot. */

@@ -64,6 +64,15 @@ export class RemoteSession implements LiveSession {
   }
 }
 
+/** That run of a node is over for certain. Said of every id that names it, whatever it named. */
+export function holderOver(holder: NodeId): BartizanFault {
+  return new BartizanFault(
+    "not-found",
+    `There is no such session any more: the node ${nodeNameOf(holder)} has stopped since, and its shells with it.`,
+    "Open a new session.",
+  );
+}
+
 /** Nothing can be said of what that node holds. */
 export function holderUnreachable(holder: NodeId, cause?: unknown): BartizanFault {
   return new BartizanFault(

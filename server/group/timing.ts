@@ -10,6 +10,8 @@ export interface Timing {
   readonly heartbeatMs: number;
   /** After so many signs of life that did not come the node is asked for. */
   readonly missedBeats: number;
+  /** Nobody waits longer for the list of another node, whatever that node or its record is like: it follows later. */
+  readonly readyMs: number;
   /** Changes of a list are gathered this long; the first goes at once. */
   readonly batchMs: number;
   /** A silent node's sessions stay on the lists this long; orders, tombstones and dead markers live as long. */
@@ -25,6 +27,7 @@ export const timing: Timing = {
   renewMs: 5_000,
   heartbeatMs: 1_000,
   missedBeats: 3,
+  readyMs: 1_500,
   batchMs: 250,
   forgetMs: 24 * 60 * 60 * 1000,
   kickMs: 3_000,

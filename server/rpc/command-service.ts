@@ -26,10 +26,12 @@ export interface CommandServiceNeeds {
   readonly clock: Clock;
   /** The labels of a session's target when it was opened; undefined when they are not known any more. */
   readonly labelsOf: (sessionId: string) => Readonly<Record<string, string>> | undefined;
+  /** What to say of a session that another node recorded, by the form of its id; undefined for all others. */
+  readonly elsewhere: (id: string) => BartizanFault | undefined;
 }
 
 export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<typeof CommandService> {
-  const { rights, audit } = needs;
+  const { rights, audit, elsewhere } = needs;
   const foldView = createViewFold(needs.clock);
   return {
     async searchCommands(request, context) {
@@ -39,8 +41,7 @@ export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<ty
       if (text.length > maxTextLength || sessionId.length > 200)
         throw new BartizanFault("invalid", `A search has at most ${maxTextLength} characters.`);
       const operator = everybody ? request.operator : caller.name;
-      if (!everybody && request.operator !== "" && request.operator !== caller.name)
-        return { commands: [], nextPageToken: "" };
+      if (!everybody && request.operator !== "" && request.operator !== caller.name) return none(elsewhere(sessionId));
       const actor = actorOfCall(context);
       const what = JSON.stringify([text, operator, target, sessionId]);
       const said = {
@@ -66,6 +67,9 @@ export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<ty
         },
         context.signal,
       );
+      // A page after the last is empty here as well.
+      const away = commands.length === 0 && request.pageToken === "" ? elsewhere(sessionId) : undefined;
+      if (away !== undefined) throw away;
       return {
         commands: commands.map((command) =>
           create(FoundCommandSchema, {
@@ -125,4 +129,10 @@ function afterPart(token: string): { after?: number } {
   if (!/^\d{1,16}$/.test(token) || !Number.isSafeInteger(Number(token)))
     throw new BartizanFault("invalid", "This page token is none of this server's.");
   return { after: Number(token) };
+}
+
+/** Nothing of what was asked for is for him. */
+function none(away: BartizanFault | undefined): { commands: []; nextPageToken: string } {
+  if (away !== undefined) throw away;
+  return { commands: [], nextPageToken: "" };
 }

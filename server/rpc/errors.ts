@@ -89,11 +89,11 @@ export function noSuchSession(): BartizanFault {
   return new BartizanFault("not-found", "There is no such session.", "`bartizan sessions` lists those you may see.");
 }
 
-/** Throws as `noSuchSession`, also for one that has ended, and `holder-unreachable` when nothing is known of it. */
+/** Throws `not-found`, also for one that has ended, and `holder-unreachable` when nothing is known of it. */
 export async function liveSession(sessions: Sessions, id: string): Promise<LiveSession> {
   const found = await sessions.find(id);
   if (found.kind === "live") return found.session;
-  throw found.kind === "unknown" ? found.fault : noSuchSession();
+  throw (found.kind === "none" ? undefined : found.fault) ?? noSuchSession();
 }
 
 /** As `noSuchSession`, for recordings. */

@@ -57,12 +57,14 @@ export interface RecordingServiceNeeds {
   readonly clock: Clock;
   readonly rights: Rights;
   readonly watching: Watching;
+  /** What to say of a session that another node recorded, by the form of its id; undefined for all others. */
+  readonly elsewhere: (id: string) => BartizanFault | undefined;
 }
 
 export function createRecordingService(
   needs: RecordingServiceNeeds,
 ): ServiceImpl<typeof RecordingService> & RecordingStreams {
-  const { catalogue, erase, folder, replays, audit, key, rights, watching } = needs;
+  const { catalogue, erase, folder, replays, audit, key, rights, watching, elsewhere } = needs;
   const markersOf = createKnownMarkers(folder);
   const foldView = createViewFold(needs.clock);
 
@@ -71,7 +73,7 @@ export function createRecordingService(
     const call = callOf(context);
     const info = id.length > 200 ? undefined : catalogue.find(id);
     const check = (who: Caller) => {
-      if (info === undefined || !rights.may(who, action, resourceOf(info))) throw noSuchRecording();
+      if (info === undefined || !rights.may(who, action, resourceOf(info))) throw elsewhere(id) ?? noSuchRecording();
     };
     check(call.caller);
     if (info === undefined) throw noSuchRecording();
@@ -88,6 +90,8 @@ export function createRecordingService(
     listRecordings(request, context) {
       const caller = callerOfCall(context);
       const recordings = list(needs, caller, request);
+      const away = recordings.length === 0 ? elsewhere(request.sessionId) : undefined;
+      if (away !== undefined) throw away;
       const limit = pageSizeFromWire(request.pageSize);
       const page = recordings.slice(0, limit);
       const last = page.at(-1);

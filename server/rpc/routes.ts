@@ -106,7 +106,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
   const recordings = createRecordingService({ ...needs.recordings, rights, watching });
   router.service(RecordingService, recordings);
   router.service(TargetService, createTargetService(targets, needs));
-  router.service(CommandService, createCommandService({ ...needs, labelsOf }));
+  router.service(CommandService, createCommandService({ ...needs, labelsOf, elsewhere: needs.recordings.elsewhere }));
   router.service(LockService, createLockService({ ...needs, findTarget }), { readMaxBytes: maxSmallBytes });
   router.service(AccessService, createAccessService(needs), { readMaxBytes: maxSmallBytes });
   const audit = createAuditService({ audit: needs.audit, index: needs.auditIndex, clock });

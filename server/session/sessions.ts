@@ -15,8 +15,8 @@ export interface LiveList extends AsyncDisposable {
 /** What is known of a session id. */
 export type Found =
   | { readonly kind: "live"; readonly session: LiveSession }
-  /** `orderId`: the kick that ended it, when one did that has an id. */
-  | { readonly kind: "ended"; readonly info: SessionInfo; readonly orderId?: string }
+  /** `orderId`: the kick that ended it, when one did that has an id. `fault`: what to say to who wants to see it live. */
+  | { readonly kind: "ended"; readonly info: SessionInfo; readonly orderId?: string; readonly fault?: BartizanFault }
   | { readonly kind: "none" }
   /** It may live on a node that cannot be asked, and whose it is, is not known. It can be kicked all the same. */
   | { readonly kind: "unknown"; readonly fault: BartizanFault; readonly kick: LiveSession["kick"] };

@@ -2,8 +2,9 @@ import { expect, it } from "vitest";
 import { systemClock } from "../../server/flow/clock.ts";
 import { BusDown, maxMessageBytes } from "../../server/group/bus.ts";
 import { createGroupMeter } from "../../server/group/meter.ts";
+import type { Log } from "../../server/log.ts";
 import { openFaultProxy } from "../support/fault-proxy.ts";
-import { openRedis } from "../support/redis.ts";
+import { fileIn, openRedis } from "../support/redis.ts";
 import { redisBuses } from "../support/redis-buses.ts";
 import { until } from "../support/until.ts";
 import { bytesOf, freshName, hearing } from "./bus-contract.ts";
@@ -30,6 +31,51 @@ it("starts without a Redis, says so, and joins by itself when there is one", asy
   await using _subscription = await bus.subscribe(channel, heard);
   await bus.publish(channel, bytesOf("a"));
   await until(() => heard.texts.length === 1, "it is heard");
+});
+
+/** The words of each line, with what else it says. */
+function lines() {
+  const told: (Record<string, unknown> & { level: string; text: string })[] = [];
+  const take = (level: string) => (given: unknown, text?: string) => {
+    told.push({ level, ...(typeof given === "object" ? given : {}), text: text ?? String(given) });
+  };
+  const log = { debug: take("debug"), info: take("info"), warn: take("warn"), error: take("error") } as unknown as Log;
+  return { told, log };
+}
+
+it("logs why there is no bus, and what to do, at the start and whenever that changes, and when it is back", async () => {
+  const { server, rig: buses } = await oneRedis([], true);
+  await using rig = buses;
+  const { told, log } = lines();
+  const start = rig.openBus(undefined, { log });
+  await until(() => told.some(({ level }) => level === "warn"), "it is logged at once", 1000);
+  await using bus = await start;
+  expect(told).toEqual([
+    expect.objectContaining({
+      ...{ level: "warn", text: "the bus is down", reason: expect.stringMatching(/ECONNREFUSED.*[^.]\.$/) },
+      advice: expect.stringContaining("Is it running"),
+    }),
+  ]);
+  await server.start();
+  await until(() => bus.state.up, "it has joined", 3000);
+  await server.stop();
+  await until(() => !bus.state.up, "the bus is down", 2000);
+  const texts = told.filter(({ level }) => level !== "debug").map(({ level, text }) => `${level} ${text}`);
+  expect(texts.slice(0, 3)).toEqual(["warn the bus is down", "info the bus is up", "warn the bus is down"]);
+});
+
+it("says that the password is wrong, and where it stands", async () => {
+  await using server = await openRedis({ password: "right" });
+  const file = fileIn(server, "password", "wrong");
+  await using rig = redisBuses({ url: server.url, passwordFile: file }, [server], {
+    [Symbol.asyncDispose]: async () => {},
+  });
+  const { told, log } = lines();
+  await using bus = await rig.openBus(undefined, { log });
+  expect(bus.state).toMatchObject({ up: false, advice: expect.stringContaining("redis.passwordFile") });
+  const warning = told.find(({ reason }) => String(reason).includes("WRONGPASS"));
+  expect(warning).toMatchObject({ level: "warn", advice: expect.stringContaining("redis.passwordFile") });
+  expect(warning?.reason).toMatch(/[^.]\.$/);
 });
 
 it("is back within a second of its Redis, and nothing from before is done then", async () => {

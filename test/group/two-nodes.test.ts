@@ -125,7 +125,7 @@ describe("a node that is killed", () => {
     expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: true });
     expect((await sessionsOn(two)).map(({ unreachable }) => unreachable)).toEqual([true]);
     await one.start();
-    expect((await watcher.ended()).cause).toMatchObject({ kind: "lost", reason: "Its node stopped." });
+    expect((await watcher.ended()).cause).toMatchObject({ kind: "lost", reason: "its node stopped" });
     await until(async () => (await sessionsOn(two)).length === 0, "it is off the list");
     const known = await two.clients("boss").sessions.kick({ sessionId: id, reason: "gone?", idempotencyId: "k" });
     expect(known.outcome).toBe(KickOutcome.ALREADY_ENDED);
