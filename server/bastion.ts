@@ -215,7 +215,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
       },
       (bound) => {
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
-        const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
+        const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log, node: config.node };
         const guard = createHostGuard([...known, ...names], bound, placesOf(config));
         return {
           request: createAdapter({ ...{ router, streams, log, pages, page, guard }, direct: call }),

@@ -57,8 +57,6 @@ export interface ShellTabNeeds {
   onBell(): void;
 }
 
-/** Behind a balancer a call may land on another node than the one that holds the shell: so often it is made again. */
-const knocks = 6;
 const latencyEveryMs = 5000;
 const listTimeoutMs = 10_000;
 
@@ -173,7 +171,9 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     const { signal } = life;
     update({ phase: { kind: "connecting" }, notices: [], prompt: undefined });
     const opened = openShell(needs.client, {
-      ...{ open, size: terminal.fit() ?? terminal.size, acks: true, signal, knocks },
+      ...{ open, size: terminal.fit() ?? terminal.size, acks: true, signal },
+      // Behind a balancer each call may land on another node than the one that holds the shell.
+      keepKnocking: "sessionId" in open,
       ...{ latencyEveryMs, measureWhile: () => document.visibilityState === "visible" && inFront },
       async pause(waitMs, lifeSignal) {
         const early = new AbortController();

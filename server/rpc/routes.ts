@@ -68,7 +68,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
     writeMaxBytes: 1024 * 1024,
     shutdownSignal: shutdown,
     requestGate: guard,
-    interceptors: [errorInterceptor(log)],
+    interceptors: [errorInterceptor(log, needs.node)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const kicks = new Kicks(needs.sessions, clock, log);

@@ -89,6 +89,6 @@ test("a shell on another node that no balancer leads to is offered where it is",
   const link = frontPane(maria).getByRole("link", { name: "Open it at https://one.bastion.example" });
   await link.waitFor();
   expect(await link.getAttribute("href")).toBe("https://one.bastion.example/sessions");
-  await frontPane(maria).getByText("Your shell is on the node one").waitFor();
+  await frontPane(maria).getByText("Your shell is on one; this page reached two, trying again.").waitFor();
   memory.pty().exit({ kind: "exited", code: 0 });
 });

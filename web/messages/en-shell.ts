@@ -20,7 +20,10 @@ export const shellEn = {
   connecting: (target: string) => `Connecting to ${target}…`,
   reconnecting: {
     title: "Reconnecting",
-    text: "The connection to the server is lost. The shell itself goes on, and its screen comes back.",
+    text: "The connection to the server is lost. The shell may go on; then it comes back with its screen.",
+    elsewhere: (node: string, here: string) =>
+      `Your shell is on ${node}; this page reached ${here === "" ? "another node" : here}, trying again.`,
+    unknown: "The shell may go on: nothing is known of it until then.",
     wait: (seconds: number, attempt: number) => `Attempt ${attempt} in ${seconds} s`,
     now: (attempt: number) => `Attempt ${attempt}…`,
     try: "Try now",
@@ -35,7 +38,7 @@ export const shellEn = {
     signedOut: "Your sign-in has ended, and this shell needs a new one",
     signedOutHint: (minutes: number) =>
       minutes > 0
-        ? `The shell itself runs on for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
+        ? `The server keeps the shell for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
         : "Paste a new link above, and it is opened by itself.",
     again: "Try again",
     there: (address: string) => `Open it at ${address}`,

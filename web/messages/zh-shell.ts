@@ -18,7 +18,10 @@ export const shellZh: Messages["shell"] = {
   connecting: (target) => `正在连接 ${target}…`,
   reconnecting: {
     title: "正在重连",
-    text: "与服务器的连接已断开。终端仍在运行，屏幕会恢复。",
+    text: "与服务器的连接已断开。终端可能仍在运行；若是，它会连同屏幕一起恢复。",
+    elsewhere: (node, here) =>
+      `您的终端在 ${node} 上；此页面连到了${here === "" ? "另一个节点" : ` ${here}`}，正在重试。`,
+    unknown: "终端可能仍在运行：在此之前没有任何消息。",
     wait: (seconds, attempt) => `${seconds} 秒后进行第 ${attempt} 次尝试`,
     now: (attempt) => `第 ${attempt} 次尝试…`,
     try: "立即重试",
@@ -32,7 +35,7 @@ export const shellZh: Messages["shell"] = {
     signedOut: "您的登录已结束，此终端需要重新登录",
     signedOutHint: (minutes) =>
       minutes > 0
-        ? `终端本身最多还会运行 ${minutes} 分钟。请在上方粘贴新的链接，它会自动恢复。`
+        ? `服务器最多再保留终端 ${minutes} 分钟。请在上方粘贴新的链接，它会自动恢复。`
         : "请在上方粘贴新的链接，它会自动打开。",
     again: "重试",
     there: (address) => `在 ${address} 打开`,

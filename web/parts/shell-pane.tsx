@@ -1,7 +1,7 @@
 /** One shell's place: its terminal, and over it what the shell has to say about its connection and its end. */
 
 import { Alert, Button, CloseButton, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import { type CallFault, type EndCause, printable } from "../../proto/client/index.ts";
 import type { Messages } from "../messages/en.ts";
 import type { TabPhase } from "../shell-state.ts";
@@ -10,6 +10,7 @@ import { ClipboardQuestion } from "./clipboard-question.tsx";
 import { useFaultWords } from "./fault-words.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
+import { originOf, ShellAway } from "./shell-away.tsx";
 
 export interface ShellPaneProps {
   readonly tab: ShellTab;
@@ -96,7 +97,7 @@ function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
         </div>
       );
     case "reconnecting":
-      return <Reconnecting tab={tab} phase={phase} />;
+      return <ShellAway tab={tab} phase={phase} />;
     case "failed":
       return phase.fault.word === "unauthenticated" ? (
         <SignedOut tab={tab} onClose={act.onClose} />
@@ -159,12 +160,6 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
   );
 }
 
-/** Where the shell is, when that is a place that a browser can go to. */
-function originOf(address: string): string | undefined {
-  const url = URL.parse(address);
-  return url !== null && /^https?:$/.test(url.protocol) ? url.origin : undefined;
-}
-
 /** The last screen stays to be read behind it. */
 function SignedOut({ tab, onClose }: { tab: ShellTab; onClose(): void }) {
   const words = useWords().shell.failed;
@@ -180,34 +175,6 @@ function SignedOut({ tab, onClose }: { tab: ShellTab; onClose(): void }) {
           <Group gap="sm" mt="xs">
             <Button variant="default" onClick={onClose}>
               {words.close}
-            </Button>
-          </Group>
-        </Stack>
-      </Paper>
-    </div>
-  );
-}
-
-function Reconnecting({ tab, phase }: { tab: ShellTab; phase: Extract<TabPhase, { kind: "reconnecting" }> }) {
-  const words = useWords().shell.reconnecting;
-  const seconds = useSecondsUntil(phase.retryAtMs);
-  return (
-    <div className="shell-cover">
-      <Paper withBorder shadow="lg" p="lg" maw={460} data-testid="reconnecting">
-        <Stack gap="sm">
-          <Group gap="sm">
-            <Loader size="sm" color="yellow" />
-            <Title order={2} size="h4" role="status">
-              {words.title}
-            </Title>
-          </Group>
-          <Text>{words.text}</Text>
-          <Group justify="space-between">
-            <Text c="dimmed" size="sm">
-              {seconds > 0 ? words.wait(seconds, phase.attempt) : words.now(phase.attempt)}
-            </Text>
-            <Button size="sm" onClick={() => tab.retry()} disabled={seconds === 0}>
-              {words.try}
             </Button>
           </Group>
         </Stack>
@@ -273,17 +240,4 @@ function endWords({ ended }: Messages["shell"], cause: EndCause): string {
     case "closed":
       return cause.detail === undefined ? ended[cause.why] : `${ended[cause.why]} ${printable(cause.detail, 300)}`;
   }
-}
-
-/** Whole seconds until then, by performance.now(); 0 when it is over. */
-export function useSecondsUntil(atMs: number): number {
-  const left = () => Math.max(0, Math.ceil((atMs - performance.now()) / 1000));
-  const [seconds, setSeconds] = useState(left);
-  useEffect(() => {
-    const tick = () => setSeconds(Math.max(0, Math.ceil((atMs - performance.now()) / 1000)));
-    tick();
-    const timer = setInterval(tick, 250);
-    return () => clearInterval(timer);
-  }, [atMs]);
-  return seconds;
 }
