@@ -172,8 +172,9 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     update({ phase: { kind: "connecting" }, notices: [], prompt: undefined });
     const opened = openShell(needs.client, {
       ...{ open, size: terminal.fit() ?? terminal.size, acks: true, signal },
-      // Behind a balancer each call may land on another node than the one that holds the shell.
-      keepKnocking: "sessionId" in open,
+      // Behind a balancer each call may land on another node than the one that holds the shell: the next one soon after
+      // may not, and until one does the shell is there to be sought.
+      ...{ knocks: 2, keepKnocking: "sessionId" in open },
       ...{ latencyEveryMs, measureWhile: () => document.visibilityState === "visible" && inFront },
       async pause(waitMs, lifeSignal) {
         const early = new AbortController();
