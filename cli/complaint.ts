@@ -29,11 +29,16 @@ export function complaintOf(error: unknown, server: string): Complaint {
   return new Complaint(message, hint, faultExitCode(fault));
 }
 
-/** A session that was there before the line was lost, and is not there now; undefined for any other error. */
+/**
+ * A session that was there before the line was lost, and is not there now; undefined for any other error. The server's own
+ * sentence says why, where it knows more than that there is none.
+ */
 export function goneComplaint(error: unknown): Complaint | undefined {
-  if (faultOf(error).word !== "not-found") return undefined;
+  const { word, message } = faultOf(error);
+  if (word !== "not-found") return undefined;
+  const plain = message === "" || message === "There is no such session.";
   return new Complaint(
-    "The server was restarted, or your shell has ended; it is gone.",
+    plain ? "The server was restarted, or your shell has ended; it is gone." : printable(message),
     "`bartizan sessions --all` shows what there is, and what ended lately.",
     exitCodes.connection,
   );

@@ -1,7 +1,9 @@
 /** How the CLI says things about sessions: ends, states, ages, amounts. */
 
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { nodeOf } from "../proto/client/elsewhere.ts";
 import type { EndCause } from "../proto/client/events.ts";
+import type { CallFault } from "../proto/client/faults.ts";
 import { printable } from "../proto/client/printable.ts";
 import { SessionState } from "../proto/gen/bartizan/v1/session_pb.ts";
 
@@ -31,6 +33,18 @@ const closedWords: Record<Extract<EndCause, { kind: "closed" }>["why"], string> 
   unrecorded: "closed: it could not be recorded any longer",
   unknown: "closed, for a reason that this version does not know",
 };
+
+/** Why the shell is away, and where it is, as far as that is known. */
+export function awayWords(fault: CallFault | undefined, sessionId: string): string {
+  const node = nodeOf(sessionId);
+  if (fault?.word === "not-here" && node !== undefined) {
+    const here = fault.answeredBy === "" ? "another node" : printable(fault.answeredBy, 60);
+    return `your shell is on ${node}, and the connection came to ${here}`;
+  }
+  if (fault?.word === "holder-unreachable")
+    return `${printable(fault.message).replace(/\.$/, "")}; the shell may go on`;
+  return "the connection is lost";
+}
 
 export function stateWord(state: SessionState): string {
   switch (state) {

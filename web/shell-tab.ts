@@ -50,7 +50,7 @@ export interface ShellTabNeeds {
   readonly settings: SettingsStore;
   readonly scheme: ColourScheme;
   readonly label: string;
-  /** The session has its id, or has ended. */
+  /** The session has its id, has ended, or cannot be had. */
   onLife(): void;
   onShortcut(shortcut: Shortcut): void;
   onModifiersUsed(): void;
@@ -194,7 +194,10 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
       const end = signal.aborted ? undefined : await endMeanwhile(fault, signal);
       if (signal.aborted) return;
       if (end !== undefined) handle(end);
-      else update({ phase: { kind: "failed", fault }, prompt: undefined, latency: undefined });
+      else {
+        update({ phase: { kind: "failed", fault }, prompt: undefined, latency: undefined });
+        needs.onLife();
+      }
     } finally {
       if (shell === opened) shell = undefined;
     }

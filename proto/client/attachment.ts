@@ -30,7 +30,10 @@ export interface SurvivalOptions {
   readonly wholeScreen?: (() => boolean) | undefined;
   /** How long to try after a loss, for a viewing without a grace time of its own. Default 10 minutes. */
   readonly keepTryingMs?: number | undefined;
-  /** True: a first call that reached another node than the session's is made again as after a loss. Default false. */
+  /**
+   * True: a first call that reached another node than the session's, or heard that this is away, is made again as after a
+   * loss. Default false.
+   */
   readonly keepKnocking?: boolean | undefined;
   /** A call without a first message for this long counts as lost. Default 15 s. */
   readonly firstMessageMs?: number | undefined;
@@ -122,7 +125,7 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
     attempt += 1;
     const waitMs = backOffMs(attempt, options.random);
     const fault = faultOf(failure);
-    const elsewhere = fault.word === "not-here";
+    const elsewhere = fault.word === "not-here" || fault.word === "holder-unreachable";
     known ||= elsewhere && options.keepKnocking === true;
     const limitMs = started?.graceMs || (options.keepTryingMs ?? 600_000);
     const givenUp = !known || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;

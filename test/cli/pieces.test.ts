@@ -6,14 +6,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createAlternateScreenWatch } from "../../cli/alternate-screen.ts";
 import { findToken, serverAddress, surroundings, tokenFile } from "../../cli/api.ts";
-import { Complaint, complaintLines, complaintOf } from "../../cli/complaint.ts";
+import { Complaint, complaintLines, complaintOf, goneComplaint } from "../../cli/complaint.ts";
 import { createEscapeFilter } from "../../cli/escapes.ts";
 import { faultExitCode, shellExitCode, signalExitCode, watchExitCode } from "../../cli/exit-codes.ts";
 import { readLine } from "../../cli/prompts.ts";
 import { pickSession } from "../../cli/session-id.ts";
 import { table } from "../../cli/table.ts";
 import type { KeyTaker } from "../../cli/terminal-input.ts";
+import { awayWords } from "../../cli/words.ts";
 import { faultOf } from "../../proto/client/faults.ts";
+import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { SessionInfoSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -81,6 +83,23 @@ describe("a complaint", () => {
       "bartizan: no such\\u001b[2J\n  `bartizan sessions` and `bartizan targets` show what there is.\n",
     );
     expect(complaint.exitCode).toBe(1);
+  });
+  it("says of a shell that is over what the server says of it, or what may be", () => {
+    const gone = (message: string) => goneComplaint(new ConnectError(message, Code.NotFound))?.message;
+    expect(gone("There is no such session.")).toContain("restarted, or your shell has ended");
+    expect(gone("Its node web1 was started again, and the shell is over.")).toContain("web1 was started again");
+    expect(goneComplaint(new ConnectError("away", Code.Unavailable))).toBeUndefined();
+  });
+  it("says of a shell that is away only what is known", () => {
+    const about = (word: string, message = "", answeredBy = "") => {
+      const detail = { desc: FaultSchema, value: { word, answeredBy } };
+      return awayWords(faultOf(new ConnectError(message, Code.Unavailable, undefined, [detail])), "web1.k3f9x2-abc");
+    };
+    expect(about("not-here", "", "web2")).toBe("your shell is on web1, and the connection came to web2");
+    expect(about("holder-unreachable", "The node web1 cannot be heard.")).toBe(
+      "The node web1 cannot be heard; the shell may go on",
+    );
+    expect(about("draining")).toBe("the connection is lost");
   });
   it.each([
     ["self-signed certificate; if the root CA is installed locally, try", "--ca FILE"],

@@ -53,6 +53,20 @@ it("a shell knocks for as long as its grace time when it comes to another node",
   expect(waits.slice(0, 9)).toEqual([0, 125, 250, 500, 1000, 2000, 2500, 2500, 2500]);
 });
 
+it("a shell that the server says is over has its end told, and is not sought", async () => {
+  const client = scriptedShells(
+    async function* () {
+      yield started(0);
+      throw lost();
+    },
+    async function* () {
+      yield exited(3);
+    },
+  );
+  const events = await collect(openShell(client, options).events);
+  expect(events.map(({ kind }) => kind)).toEqual(["started", "reconnecting", "ended"]);
+});
+
 it("a shell seeks its session from the first call on when asked to, and no other answer is waited for", async () => {
   const answers = (word: string) =>
     // biome-ignore lint/correctness/useYield: a refusal

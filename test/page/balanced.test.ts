@@ -7,6 +7,8 @@ import { frontPane, openShellOn, shellIsOpen, shows, typeLine } from "../support
 import { freePort } from "../support/sshd.ts";
 import { createTestGroup } from "../support/test-group.ts";
 
+const free = { host: "127.0.0.1", port: 0, names: [] };
+
 let browser: Browser & AsyncDisposable;
 beforeAll(async () => {
   browser = await openBrowser();
@@ -90,6 +92,37 @@ test("a shell comes back by itself when its balancer leads to the other node fir
     await shows(frontPane(page), word);
   }
   expect([one, two].map(({ bastion }) => bastion.registry.size)).toEqual([1, 0]);
+});
+
+test("a shell whose node was started again is over, and its page says so at once and seeks it no more", async () => {
+  const [port, onePort] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${port}`;
+  const group = createTestGroup({ renewMs: 500, heartbeatMs: 100, batchMs: 25 });
+  const memory = createMemoryTarget({ echo: true });
+  const needs = () => ({
+    ...{ targets: [memory.target], dial: memory.dial },
+    join: { bus: group.hub.openBus(), keys: group.keys },
+    config: { node: "one", listen: { host: "127.0.0.1", port: onePort, names: [] }, group: { url } },
+  });
+  await using two = await openPageRig(browser, {
+    ...needs(),
+    config: { ...needs().config, node: "two", listen: free },
+  });
+  const page = await two.open({ at: "about:blank" });
+  {
+    await using one = await openPageRig(browser, needs());
+    await using _balancer = await openBalancer(port, [one.bastion.url]);
+    await page.goto(await one.link());
+    await openShellOn(page, "memory");
+  }
+  await frontPane(page).getByText("The shell may go on").waitFor();
+  await using one = await openPageRig(browser, needs());
+  await using _balancer = await openBalancer(port, [one.bastion.url]);
+  const over = frontPane(page).locator('[data-testid="ended"], [data-testid="shell-failed"]');
+  await over.waitFor();
+  expect(await over.textContent()).not.toMatch(/may (go on|still run)/);
+  await over.getByRole("button", { name: "Open again" }).click();
+  await shellIsOpen(page);
 });
 
 test("a link that one node made signs a page in on another, once", async () => {

@@ -23,7 +23,7 @@ export const shellEn = {
     text: "The connection to the server is lost. The shell may go on; then it comes back with its screen.",
     elsewhere: (node: string, here: string) =>
       `Your shell is on ${node}; this page reached ${here === "" ? "another node" : here}, trying again.`,
-    unknown: "The shell may go on: nothing is known of it until then.",
+    unknown: "The shell may go on: nothing more is known of it.",
     wait: (seconds: number, attempt: number) => `Attempt ${attempt} in ${seconds} s`,
     now: (attempt: number) => `Attempt ${attempt}…`,
     try: "Try now",
@@ -34,6 +34,7 @@ export const shellEn = {
   failed: {
     title: (target: string) => `No shell on ${target}`,
     lost: "The way back to this shell is lost",
+    over: "This shell is over",
     lostHint: "It may still run: look at the sessions, where your own can be reopened.",
     signedOut: "Your sign-in has ended, and this shell needs a new one",
     signedOutHint: (minutes: number) =>

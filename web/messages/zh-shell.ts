@@ -21,7 +21,7 @@ export const shellZh: Messages["shell"] = {
     text: "与服务器的连接已断开。终端可能仍在运行；若是，它会连同屏幕一起恢复。",
     elsewhere: (node, here) =>
       `您的终端在 ${node} 上；此页面连到了${here === "" ? "另一个节点" : ` ${here}`}，正在重试。`,
-    unknown: "终端可能仍在运行：在此之前没有任何消息。",
+    unknown: "终端可能仍在运行：除此之外没有消息。",
     wait: (seconds, attempt) => `${seconds} 秒后进行第 ${attempt} 次尝试`,
     now: (attempt) => `第 ${attempt} 次尝试…`,
     try: "立即重试",
@@ -31,6 +31,7 @@ export const shellZh: Messages["shell"] = {
   failed: {
     title: (target) => `无法在 ${target} 上打开终端`,
     lost: "无法回到此终端",
+    over: "此终端已结束",
     lostHint: "它可能仍在运行：请查看会话列表，您自己的会话可以重新打开。",
     signedOut: "您的登录已结束，此终端需要重新登录",
     signedOutHint: (minutes) =>

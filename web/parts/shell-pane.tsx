@@ -112,7 +112,9 @@ function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
 function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault: CallFault }) {
   const all = useWords();
   const words = all.shell;
-  const lost = tab.state.session !== undefined;
+  // A session that the server does not know any more is over, and nobody shall be sent to look for it.
+  const over = fault.word === "not-found" && tab.sessionId !== undefined;
+  const lost = tab.state.session !== undefined && !over;
   const { what, todo, original } = useFaultWords(fault);
   const there = originOf(fault.address);
   return (
@@ -120,7 +122,7 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
       <Paper withBorder shadow="lg" p="lg" maw={560} role="alert" data-testid="shell-failed" data-fault={fault.word}>
         <Stack gap="sm">
           <Title order={2} size="h4">
-            {lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
+            {over ? words.failed.over : lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
           </Title>
           <Text style={{ overflowWrap: "anywhere" }}>{what}</Text>
           {original !== "" && (
@@ -128,7 +130,7 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
               {original}
             </Text>
           )}
-          {todo !== "" && <Text c="dimmed">{todo}</Text>}
+          {todo !== "" && !over && <Text c="dimmed">{todo}</Text>}
           {there === undefined && lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
           {there !== undefined && <Text c="dimmed">{words.failed.thereHint}</Text>}
           {fault.logId !== "" && (
@@ -142,8 +144,11 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
                 {words.failed.there(there)}
               </Button>
             )}
-            <Button onClick={() => tab.retry()} variant={there === undefined ? "filled" : "default"}>
-              {words.failed.again}
+            <Button
+              onClick={over ? act.onAgain : () => tab.retry()}
+              variant={there === undefined ? "filled" : "default"}
+            >
+              {over ? words.ended.again : words.failed.again}
             </Button>
             {lost && (
               <Button variant="default" onClick={act.onSessions}>
