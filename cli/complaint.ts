@@ -25,7 +25,7 @@ export function complaintOf(error: unknown, server: string): Complaint {
     if (known !== undefined) return known;
   }
   const message = printable(fault.message) || fault.word;
-  const hint = printable(fault.hint) || hintFor(fault, server);
+  const hint = [printable(fault.hint) || hintFor(fault, server), whereWords(fault)].filter(Boolean).join(" ");
   return new Complaint(message, hint, faultExitCode(fault));
 }
 
@@ -86,6 +86,12 @@ export function wrongScheme(server: string): [what: string, todo: string] {
       ];
 }
 
+/** Where what was asked for can be had, as an option of the same command. */
+function whereWords({ word, address, hint }: CallFault): string {
+  if (word !== "not-here" || address === "" || hint.includes("--server")) return "";
+  return `The same command with --server ${printable(address)} asks there.`;
+}
+
 function hintFor(fault: CallFault, server: string): string {
   switch (fault.word) {
     case "unauthenticated":
@@ -97,7 +103,7 @@ function hintFor(fault: CallFault, server: string): string {
     case "connection":
       // The server guards against names that are not its own (DNS rebinding).
       if (fault.message === "HTTP 421")
-        return `The server at ${server} does not go by this name; see listen.names in its config.`;
+        return `The server does not go by the name in ${server}: it belongs into listen.names of its config, or as the address of a balancer into group.url.`;
       return `Is the server running at ${server}? \`bartizan doctor\` looks for the cause; --server names another one.`;
     case "internal":
       return fault.logId === "" ? "The server's log has the details." : `The server's log has it as ${fault.logId}.`;

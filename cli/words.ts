@@ -81,3 +81,10 @@ export function timeWords(ms: number): string {
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
+
+/** A line of `cols` columns at most: the middle is shortened, and its ends, the keys among them, stay. */
+export function fitBetween(before: string, middle: string, after: string, cols: number): string {
+  const room = cols - before.length - after.length;
+  if (middle.length <= room) return before + middle + after;
+  return room < 4 ? after.trim().replace(/^\| /, "") : `${before}${middle.slice(0, room - 1).trimEnd()}…${after}`;
+}

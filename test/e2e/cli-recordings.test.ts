@@ -170,6 +170,7 @@ describe("in a group, where a session's id has a dot", () => {
       expect([args, await launched(...args)]).toEqual([args, { code: 0, stdout: verified, stderr: "" }]);
     expect((await launched("play", short, ...where)).stdout).toContain("hello");
     expect((await launched("export", short, ...where)).stdout).toContain('"hello"');
+    expect((await launched("sessions", "--all", ...where)).stdout).toMatch(/^ID +NODE +TARGET .*\n\S+ +web1 +play /);
     expect((await launched("commands", short, ...where)).code).toBe(0);
     // A file of that very name is a file.
     writeFileSync(join(bastion.folder, session.id), "no recording\n");
