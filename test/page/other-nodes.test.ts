@@ -49,6 +49,11 @@ test("a session of another node is watched, marked while nobody hears its node, 
   await bus.cut();
   await boss.getByTestId("reach").getByText("Not heard").waitFor();
   expect(await boss.getByTestId("live").count()).toBe(0);
+  const banner = boss.locator(".stage-banner").getByText("gives no sign of life");
+  await banner.waitFor({ state: "visible" });
+  // It hides nothing of the screen.
+  const [words, stage] = [await banner.boundingBox(), await boss.getByTestId("stage").boundingBox()];
+  expect((words?.y ?? 0) + (words?.height ?? 0)).toBeLessThanOrEqual(stage?.y ?? 0);
   await boss.getByRole("link", { name: "Back to the sessions" }).click();
   await boss.getByTestId("unheard").waitFor();
   await boss.getByRole("button", { name: /^Kick/ }).click();
