@@ -83,6 +83,8 @@ test("a shell comes back by itself when its balancer leads to the other node fir
   }
   await using balancer = await openBalancer(port, [one.bastion.url, two.bastion.url]);
   await shellIsOpen(page);
+  expect(await page.getByTestId("shell-node").textContent()).toBe("on one");
+  expect(await page.getByTestId("connection").textContent()).toMatch(/^signed in at (one|two)$/);
   await shows(frontPane(page), "before");
   for (const word of ["once", "twice", "thrice"]) {
     balancer.cut();

@@ -1,5 +1,7 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { openBrowser, openPageRig } from "../support/browser.ts";
 import { cuttable } from "../support/cuttable-bus.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
@@ -96,4 +98,29 @@ test("a shell on another node that no balancer leads to is offered where it is",
   expect(await link.getAttribute("href")).toBe("https://one.bastion.example/sessions");
   await frontPane(maria).getByText("Your shell is on one; this page reached two, trying again.").waitFor();
   memory.pty().exit({ kind: "exited", code: 0 });
+});
+
+test("a recording on another node is offered where it is", async () => {
+  const rig = await openPageRig(browser, { principals });
+  await using _rig = rig;
+  const maria = await rig.open({ as: "maria" });
+  await maria.getByRole("link", { name: "Sessions" }).waitFor();
+  const value = { word: "not-here", address: "https://one.bastion.example", answeredBy: "two" };
+  const fault = Buffer.from(toBinary(FaultSchema, create(FaultSchema, value))).toString("base64");
+  const message = "The recording is on the node one.";
+  const details = [{ type: "bartizan.v1.Fault", value: fault }];
+  const end = Buffer.from(JSON.stringify({ error: { code: "failed_precondition", message, details } }));
+  const head = Buffer.alloc(5);
+  head.writeUInt8(2);
+  head.writeUInt32BE(end.length, 1);
+  await maria.routeWebSocket(/RecordingService.Replay/, (socket) => {
+    const headers = [["content-type", "application/connect+proto"]];
+    socket.send(JSON.stringify({ status: 200, headers, aliveMs: 15_000 }));
+    socket.send(Buffer.concat([head, end]));
+    void socket.close({ code: 1000 });
+  });
+  await maria.goto(`${rig.bastion.url}/replay/one-AbCdEfGhIjKl`);
+  await maria.getByText(message).waitFor();
+  const link = maria.getByRole("link", { name: "Open it at https://one.bastion.example" });
+  expect(await link.getAttribute("href")).toBe("https://one.bastion.example/replay/one-AbCdEfGhIjKl");
 });

@@ -139,6 +139,8 @@ export const shellEn = {
   },
   status: {
     bar: "About this shell",
+    node: (node: string) => `on ${node}`,
+    nodeHint: (node: string) => `The node ${node} holds this shell`,
     bastion: (ms: string) => `You to the bastion and back: ${ms}`,
     target: (ms: string) => `The bastion to the target and back: ${ms}`,
     targetUnknown: "The bastion to the target: not measured yet",

@@ -14,7 +14,7 @@ export const faultsZh: Readonly<Record<string, FaultWords>> = {
   limit: { what: "已达到服务器的上限。", todo: "请先结束一些会话，或稍后再试。" },
   kicked: { what: "您已被移出此会话。", todo: "请与执行者联系。" },
   "keyboard-taken": { what: "您的另一个窗口已接管此会话。", todo: "请在那里继续。" },
-  "not-here": { what: "此会话由另一个节点持有。", todo: "请连接该节点；会话编号中有其名称。" },
+  "not-here": { what: "此会话或其录像在另一个节点上。", todo: "请连接该节点；会话编号中有其名称。" },
   "target-unreachable": { what: "无法连接到目标。", todo: "其 SSH 服务器是否在此端口运行？" },
   "target-name-unknown": { what: "无法解析目标的主机名。", todo: "请更正配置中的主机名。" },
   "target-timeout": { what: "目标没有及时响应。", todo: "它是否在运行？防火墙是否允许堡垒机访问？" },

@@ -134,6 +134,8 @@ export const shellZh: Messages["shell"] = {
     none: "未找到",
   },
   status: {
+    node: (node) => `节点 ${node}`,
+    nodeHint: (node) => `此终端由节点 ${node} 持有`,
     bar: "关于此终端",
     bastion: (ms) => `您到堡垒机往返：${ms}`,
     target: (ms) => `堡垒机到目标往返：${ms}`,
