@@ -11,6 +11,9 @@ const root = dirname(dirname(launcher));
 const checkout = existsSync(join(root, "setup.mjs"));
 const checkoutNode = join(root, "node_modules", ".bin", "node");
 const args = process.argv.slice(2);
+/** What every command takes, wherever it stands; with a value of its own. */
+const everywhere = /^--(server|ca|token-file)(=|$)/;
+const plainArgs = args.filter((arg, at) => !everywhere.test(arg) && !isValue(at));
 const flags = args[0] === "serve" ? serverFlags : [];
 
 if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
@@ -27,17 +30,27 @@ if (checkout && !existsSync(join(root, "node_modules", "commander"))) {
 } else if (flags.some((flag) => !process.execArgv.includes(flag))) {
   handOver(process.execPath, [...flags, launcher, ...args]);
 } else {
-  const room = ["serve", "config", "policy"].includes(args[0]) || isOfflineVerify(args) ? "server" : "cli";
+  const offline = isOfflineVerify(plainArgs);
+  const room = ["serve", "config", "policy"].includes(args[0]) || offline ? "server" : "cli";
   const main = checkout ? join(root, room, "main.ts") : join(root, "dist", room, "main.js");
   // Compiled code is kept beside the packages, never in a shared temporary folder. Unwritable: goes on without.
   if (checkout) nodeModule.enableCompileCache(join(root, "node_modules", ".cache", "bartizan"));
-  process.argv.splice(1, 1, main);
+  // Without a server there is none to name.
+  process.argv.splice(1, process.argv.length, main, ...(offline ? plainArgs : args));
   await import(pathToFileURL(main).href);
 }
 
-/** `verify` of files or of everything needs no server; ids are asked of one. */
+/** The value of an option that every command takes. */
+function isValue(at) {
+  const before = args[at - 1] ?? "";
+  return everywhere.test(before) && !before.includes("=");
+}
+
+/** `verify` of files or of everything needs no server; ids are asked of one. In a group a session's id has a dot. */
 function isOfflineVerify([command, ...rest]) {
-  const files = rest.filter((arg) => !arg.startsWith("-")).some((arg) => /[./]/.test(arg) || existsSync(arg));
+  const session = /^[a-z0-9]{1,20}\.[a-z0-9]{6}-[A-Za-z0-9]{0,12}$/;
+  const isFile = (arg) => existsSync(arg) || (/[./]/.test(arg) && !session.test(arg));
+  const files = rest.filter((arg) => !arg.startsWith("-")).some(isFile);
   return command === "verify" && (files || rest.some((arg) => /^--(all|audit|checkpoint|key|config)(=|$)/.test(arg)));
 }
 

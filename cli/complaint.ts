@@ -25,15 +25,20 @@ export function complaintOf(error: unknown, server: string): Complaint {
     if (known !== undefined) return known;
   }
   const message = printable(fault.message) || fault.word;
-  const hint = printable(fault.hint) || hintFor(fault, server);
+  const hint = [printable(fault.hint) || hintFor(fault, server), whereWords(fault)].filter(Boolean).join(" ");
   return new Complaint(message, hint, faultExitCode(fault));
 }
 
-/** A session that was there before the line was lost, and is not there now; undefined for any other error. */
+/**
+ * A session that was there before the line was lost, and is not there now; undefined for any other error. The server's own
+ * sentence says why, where it knows more than that there is none.
+ */
 export function goneComplaint(error: unknown): Complaint | undefined {
-  if (faultOf(error).word !== "not-found") return undefined;
+  const { word, message } = faultOf(error);
+  if (word !== "not-found") return undefined;
+  const plain = message === "" || message === "There is no such session.";
   return new Complaint(
-    "The server was restarted, or your shell has ended; it is gone.",
+    plain ? "The server was restarted, or your shell has ended; it is gone." : printable(message),
     "`bartizan sessions --all` shows what there is, and what ended lately.",
     exitCodes.connection,
   );
@@ -81,6 +86,12 @@ export function wrongScheme(server: string): [what: string, todo: string] {
       ];
 }
 
+/** Where what was asked for can be had, as an option of the same command. */
+function whereWords({ word, address, hint }: CallFault): string {
+  if (word !== "not-here" || address === "" || hint.includes("--server")) return "";
+  return `The same command with --server ${printable(address)} asks there.`;
+}
+
 function hintFor(fault: CallFault, server: string): string {
   switch (fault.word) {
     case "unauthenticated":
@@ -92,7 +103,7 @@ function hintFor(fault: CallFault, server: string): string {
     case "connection":
       // The server guards against names that are not its own (DNS rebinding).
       if (fault.message === "HTTP 421")
-        return `The server at ${server} does not go by this name; see listen.names in its config.`;
+        return `The server does not go by the name in ${server}: it belongs into listen.names of its config, or as the address of a balancer into group.url.`;
       return `Is the server running at ${server}? \`bartizan doctor\` looks for the cause; --server names another one.`;
     case "internal":
       return fault.logId === "" ? "The server's log has the details." : `The server's log has it as ${fault.logId}.`;

@@ -13,10 +13,10 @@ export interface Crop extends Disposable {
   resize(size: Size): void;
   /**
    * What to send to a window of `window` so that it shows the screen, changed rows only; "" when nothing changed.
-   * `notice` is written into the last line when the screen leaves one free or is cut anyway, and with `urgent` also
+   * `notice` gets the columns there are for it, and is written into the last line when the screen leaves one free or is cut anyway, and with `urgent` also
    * over the last line of a screen that fits exactly.
    */
-  draw(window: Size, notice: (cropped: boolean) => string, urgent?: boolean): string;
+  draw(window: Size, notice: (cropped: boolean, cols: number) => string, urgent?: boolean): string;
   /** The next `draw` draws everything: the window was changed by others. */
   forget(): void;
 }
@@ -96,7 +96,8 @@ export function openCrop(size: Size): Crop {
         while (lines.length < window.rows - 1) lines.push("");
       } else if (urgent) lines.pop();
       if (noticed || urgent) {
-        lines.push(`\x1b[7m${notice(cropped).slice(0, Math.max(0, window.cols - 1))}\x1b[m`);
+        const room = Math.max(0, window.cols - 1);
+        lines.push(`\x1b[7m${notice(cropped, room).slice(0, room)}\x1b[m`);
       }
       const key = `${window.cols}x${window.rows}`;
       let out = "";

@@ -107,10 +107,10 @@ function lockedWords({ lock, lockNotEverywhere }: KickResponse): string {
   return `\n${printable(lock.id)}: ${lockWords(lock)}.${lockNotEverywhere ? " Some nodes could not be told yet." : ""}`;
 }
 
-function orderWords({ orderLeft }: KickResponse): string {
+export function orderWords({ orderLeft }: Pick<KickResponse, "orderLeft">): string {
   return orderLeft
-    ? "The order waits where its node finds it by itself."
-    : "The order is kept by the node that answered alone, and given as soon as it hears of the holder.";
+    ? "The order waits where its node finds it by itself; `bartizan sessions --all` shows later whether it did."
+    : "The order is kept by the node that answered alone, and given as soon as it hears of the holder. `bartizan sessions --all` shows later whether the session has ended.";
 }
 
 function outcomeCode(outcome: KickOutcome): number {

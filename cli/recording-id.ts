@@ -6,7 +6,7 @@ import type { Recording } from "../proto/gen/bartizan/v1/recording_pb.ts";
 import { callTimeoutMs } from "./api.ts";
 import { Complaint } from "./complaint.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { resolveSession } from "./session-id.ts";
+import { afterHyphen, resolveSession } from "./session-id.ts";
 
 /** The newest so many are looked through. */
 const pageSize = 500;
@@ -17,7 +17,9 @@ const wholeId = /^[0-9a-f]{32}$/;
  * fits several.
  */
 export async function resolveRecording(clients: Clients, given: string): Promise<string> {
-  return wholeId.test(given) ? given : ((await findRecording(clients, given))?.id ?? given);
+  if (wholeId.test(given)) return given;
+  // A session of another node is known by the list of sessions alone; the server says where its recording is.
+  return (await findRecording(clients, given))?.id ?? (await resolveSession(clients, given));
 }
 
 /**
@@ -32,8 +34,8 @@ export async function resolvePastSession(clients: Clients, given: string): Promi
 async function findRecording(clients: Clients, given: string): Promise<Recording | undefined> {
   const { recordings } = await clients.recordings.listRecordings({ pageSize }, { timeoutMs: callTimeoutMs });
   const fitting = recordings.filter(
-    ({ id, sessionId, node }) =>
-      id.startsWith(given) || sessionId.startsWith(given) || sessionId.startsWith(`${node}-${given}`),
+    ({ id, sessionId }) =>
+      id.startsWith(given) || sessionId.startsWith(given) || afterHyphen(sessionId).startsWith(given),
   );
   const exact = fitting.find(({ sessionId }) => sessionId === given);
   const [one, another] = exact === undefined ? fitting : [exact];

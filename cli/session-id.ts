@@ -16,10 +16,15 @@ export async function resolveSession(clients: Clients, given: string): Promise<s
   return pickSession(sessions, given);
 }
 
+/** A session's id without its node's name. */
+export function afterHyphen(id: string): string {
+  return id.slice(id.lastIndexOf("-") + 1);
+}
+
 /** As `resolveSession`, of a list: live sessions go before ended ones; the node's name before the id may be left out. */
 export function pickSession(sessions: readonly SessionInfo[], given: string): string {
   if (given === "" || sessions.some((session) => session.id === given)) return given;
-  const fits = ({ id }: SessionInfo) => id.startsWith(given) || id.slice(id.lastIndexOf("-") + 1).startsWith(given);
+  const fits = ({ id }: SessionInfo) => id.startsWith(given) || afterHyphen(id).startsWith(given);
   const all = sessions.filter(fits);
   const live = all.filter((session) => session.ended === undefined);
   const [one, ...more] = live.length > 0 ? live : all;

@@ -24,8 +24,9 @@ export interface SessionsOptions {
   readonly follow?: boolean;
 }
 
-const nodeColumn: Column<SessionInfo> = { head: "NODE", cell: (session) => session.node };
-const otherColumns: readonly Column<SessionInfo>[] = [
+const columns: readonly Column<SessionInfo>[] = [
+  { head: "ID", cell: (session) => session.id },
+  { head: "NODE", cell: (session) => session.node },
   { head: "TARGET", cell: (session) => session.target },
   { head: "USER", cell: (session) => session.targetUser },
   { head: "OPERATOR", cell: (session) => session.operator?.name ?? "" },
@@ -36,12 +37,6 @@ const otherColumns: readonly Column<SessionInfo>[] = [
   { head: "IDLE", cell: (session) => (session.ended ? "-" : ageWords(session.activeAt, Date.now())), right: true },
   { head: "OUTPUT", cell: (session) => amountWords(Number(session.outputBytes)), right: true },
 ];
-
-/** Where all are on one node, its name says nothing that the ids do not. */
-function columnsFor(sessions: readonly SessionInfo[]): readonly Column<SessionInfo>[] {
-  const several = new Set(sessions.map(({ node }) => node)).size > 1;
-  return [{ head: "ID", cell: (session) => session.id }, ...(several ? [nodeColumn] : []), ...otherColumns];
-}
 
 function stateWords(session: SessionInfo): string {
   if (session.ended) return endWords(endCause(session.ended));
@@ -78,7 +73,7 @@ async function list(frame: Frame, options: SessionsOptions): Promise<number> {
   const answer = await api.clients.sessions.listSessions({ includeEnded }, { timeoutMs: callTimeoutMs });
   if (options.json) await frame.printJson(ListSessionsResponseSchema, answer);
   else if (answer.sessions.length === 0) frame.tell("There is no session that you may see.");
-  else await frame.print(table(columnsFor(answer.sessions), answer.sessions, frame.paint));
+  else await frame.print(table(columns, answer.sessions, frame.paint));
   return exitCodes.ok;
 }
 
@@ -93,7 +88,7 @@ async function follow(frame: Frame, options: SessionsOptions): Promise<number> {
       if (options.json) await frame.printJson(WatchSessionsResponseSchema, message);
       else if (message.event.case === "snapshot") {
         const { sessions } = message.event.value;
-        await frame.print(table(columnsFor(sessions), sessions, frame.paint));
+        await frame.print(table(columns, sessions, frame.paint));
       } else if (message.event.case === "changed") await frame.print(changeLine(message.event.value));
     }
   } catch (error) {
@@ -126,7 +121,13 @@ function changeLine(session: SessionInfo): string {
   return `${words.filter((word) => word !== "").join("  ")}\n`;
 }
 
-function watchers(session: SessionInfo): string[] {
-  const watching = session.attachments.filter((attachment) => attachment.role === Role.WATCHER);
-  return watching.map((attachment) => printable(attachment.principal?.name ?? "?"));
+/** Each once, in the order they came; who watches several times with how often. */
+export function watchers(session: SessionInfo): string[] {
+  const counts = new Map<string, number>();
+  for (const { role, principal } of session.attachments) {
+    if (role !== Role.WATCHER) continue;
+    const name = printable(principal?.name ?? "?");
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${name} x${count}`));
 }

@@ -1,6 +1,7 @@
 /** A shell on the local terminal: keys in, output out, questions, escapes, and a line when the connection goes and comes. */
 
 import type { SessionClient } from "../proto/client/clients.ts";
+import type { CallFault } from "../proto/client/faults.ts";
 import { printable } from "../proto/client/printable.ts";
 import { openShell, type ShellOptions } from "../proto/client/shell.ts";
 import { createAlternateScreenWatch } from "./alternate-screen.ts";
@@ -12,7 +13,7 @@ import { askOnTerminal } from "./prompts.ts";
 import type { ShellEnd } from "./shell.ts";
 import { openTerminalKeys } from "./terminal-input.ts";
 import { calmModes, onSignals, onWindowSize, windowSize } from "./tty.ts";
-import { freezeWords } from "./words.ts";
+import { awayWords, freezeWords } from "./words.ts";
 
 /** How long an `ended` may take after the wish to hang up. */
 const hangUpMs = 2_000;
@@ -68,13 +69,18 @@ export async function terminalShell(
   using _signals = onSignals((signal) => hangUp(signalExitCode(signal.slice(3))));
 
   let lostAtMs = 0;
-  let toldLoss = false;
+  /** What was said of this loss; "" before anything was. */
+  let told = "";
+  let why: CallFault | undefined;
   /** Left in the middle of a line, so the local prompt needs one of its own. */
   let stepped = false;
   const tellLoss = () => {
-    if (line !== "away" || toldLoss) return;
-    toldLoss = true;
-    status("the connection is lost; trying again. What you type is not sent. Enter ~. leaves");
+    const words = awayWords(why, sessionId);
+    if (line !== "away" || words === told) return;
+    status(
+      told === "" ? `${words}; trying again. What you type is not sent. Enter ~. leaves` : `${words}; trying again`,
+    );
+    told = words;
   };
 
   const act = (action: EscapeAction) => {
@@ -82,7 +88,8 @@ export async function terminalShell(
     if (action === "help") say(`\r\n${escapeHelp.join("\r\n")}\r\n`);
     else if (action === "hang-up") hangUp(exitCodes.connection);
     else {
-      const words = `[session ${sessionId} goes on; \`bartizan shell --session ${sessionId}\` takes it up again]`;
+      const known = line === "away" ? "may go on" : "goes on";
+      const words = `[session ${sessionId} ${known}; \`bartizan shell --session ${sessionId}\` takes it up again]`;
       leave({ kind: "left", exitCode: exitCodes.ok, words });
     }
   };
@@ -160,13 +167,14 @@ export async function terminalShell(
         case "reconnecting":
           if (line === "up") lostAtMs = performance.now();
           line = "away";
+          why = event.fault;
           if (performance.now() - lostAtMs >= quietLossMs) tellLoss();
           break;
         case "reconnected":
           line = "up";
-          if (toldLoss) status("connected again");
+          if (told !== "") status("connected again");
           if (event.discardedBytes > 0) status(`${event.discardedBytes} bytes that you typed meanwhile were not sent`);
-          toldLoss = false;
+          told = "";
           break;
         case "ended":
           return left ?? { kind: "ended", cause: event.cause };

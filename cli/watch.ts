@@ -10,7 +10,7 @@ import type { Frame } from "./frame.ts";
 import { resolveSession } from "./session-id.ts";
 import { openTerminalKeys } from "./terminal-input.ts";
 import { onSignals, onWindowSize, stdoutIsTty, windowSize } from "./tty.ts";
-import { endWords } from "./words.ts";
+import { endWords, fitBetween } from "./words.ts";
 
 const frameMs = 33; // 30 a second
 /** How long a screen without a free line says how to leave, unless output comes before. */
@@ -117,9 +117,9 @@ async function onTerminal(
   let size: Size = { cols: 80, rows: 24 };
   let state = "";
   let greeting = true;
-  const notice = (cropped: boolean) => {
+  const notice = (cropped: boolean, cols: number) => {
     const what = `${title} ${size.cols}x${size.rows}${cropped ? ", cropped to your window" : ""}`;
-    return ` ${state || what} | q leaves `;
+    return fitBetween(" ", state || what, " | q leaves ", cols);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let dirty = false;

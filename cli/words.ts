@@ -1,7 +1,9 @@
 /** How the CLI says things about sessions: ends, states, ages, amounts. */
 
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { nodeOf } from "../proto/client/elsewhere.ts";
 import type { AttachmentEvent, EndCause } from "../proto/client/events.ts";
+import type { CallFault } from "../proto/client/faults.ts";
 import { printable } from "../proto/client/printable.ts";
 import { SessionState } from "../proto/gen/bartizan/v1/session_pb.ts";
 
@@ -42,6 +44,18 @@ export function freezeWords({ frozen, by }: Extract<AttachmentEvent, { kind: "fr
     : `${printable(frozen.by, 100)} stopped the input: ${printable(frozen.reason, 500)}; what you type goes nowhere`;
 }
 
+/** Why the shell is away, and where it is, as far as that is known. */
+export function awayWords(fault: CallFault | undefined, sessionId: string): string {
+  const node = nodeOf(sessionId);
+  if (fault?.word === "not-here" && node !== undefined) {
+    const here = fault.answeredBy === "" ? "another node" : printable(fault.answeredBy, 60);
+    return `your shell is on ${node}, and the connection came to ${here}`;
+  }
+  if (fault?.word === "holder-unreachable")
+    return `${printable(fault.message).replace(/\.$/, "")}; the shell may go on`;
+  return "the connection is lost";
+}
+
 export function stateWord(state: SessionState): string {
   switch (state) {
     case SessionState.ATTACHED:
@@ -76,4 +90,11 @@ export function timeWords(ms: number): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** A line of `cols` columns at most: the middle is shortened, and its ends, the keys among them, stay. */
+export function fitBetween(before: string, middle: string, after: string, cols: number): string {
+  const room = cols - before.length - after.length;
+  if (middle.length <= room) return before + middle + after;
+  return room < 4 ? after.trim().replace(/^\| /, "") : `${before}${middle.slice(0, room - 1).trimEnd()}…${after}`;
 }

@@ -285,7 +285,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ownPort = bound;
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const onCrossSite = (address: string) => signIns.crossSite(address);
-        const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
+        const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log, node: config.node };
         const auth = createAuthPages(identity.signIn, log);
         const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, placesOf(config));
         return {

@@ -50,15 +50,13 @@ export interface ShellTabNeeds {
   readonly settings: SettingsStore;
   readonly scheme: ColourScheme;
   readonly label: string;
-  /** The session has its id, or has ended. */
+  /** The session has its id, has ended, or cannot be had. */
   onLife(): void;
   onShortcut(shortcut: Shortcut): void;
   onModifiersUsed(): void;
   onBell(): void;
 }
 
-/** Behind a balancer a call may land on another node than the one that holds the shell: so often it is made again. */
-const knocks = 6;
 const latencyEveryMs = 5000;
 const listTimeoutMs = 10_000;
 
@@ -173,7 +171,10 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
     const { signal } = life;
     update({ phase: { kind: "connecting" }, notices: [], prompt: undefined });
     const opened = openShell(needs.client, {
-      ...{ open, size: terminal.fit() ?? terminal.size, acks: true, signal, knocks },
+      ...{ open, size: terminal.fit() ?? terminal.size, acks: true, signal },
+      // Behind a balancer each call may land on another node than the one that holds the shell: the next one soon after
+      // may not, and until one does the shell is there to be sought.
+      ...{ knocks: 2, keepKnocking: "sessionId" in open },
       ...{ latencyEveryMs, measureWhile: () => document.visibilityState === "visible" && inFront },
       async pause(waitMs, lifeSignal) {
         const early = new AbortController();
@@ -193,7 +194,10 @@ export function createShellTab(needs: ShellTabNeeds): ShellTab {
       const end = signal.aborted ? undefined : await endMeanwhile(fault, signal);
       if (signal.aborted) return;
       if (end !== undefined) handle(end);
-      else update({ phase: { kind: "failed", fault }, prompt: undefined, latency: undefined });
+      else {
+        update({ phase: { kind: "failed", fault }, prompt: undefined, latency: undefined });
+        needs.onLife();
+      }
     } finally {
       if (shell === opened) shell = undefined;
     }

@@ -3,6 +3,7 @@
 import type { SessionClient } from "../proto/client/index.ts";
 import type { ShellWish } from "./parts/page-context.tsx";
 import { rememberedShells, rememberShells } from "./remembered-shells.ts";
+import type { TabPhase } from "./shell-state.ts";
 import { createShellTab, type ShellTab } from "./shell-tab.ts";
 import type { Shortcut } from "./terminal-input.ts";
 import type { SettingsStore } from "./terminal-settings.ts";
@@ -49,6 +50,11 @@ export interface ShellTabsNeeds {
 /** How long a closed tab waits for the server's word that its shell has ended. */
 const endWaitMs = 60_000;
 
+/** The server has said that there is nothing to come back to. */
+function isOver(phase: TabPhase): boolean {
+  return phase.kind === "ended" || (phase.kind === "failed" && phase.fault.word === "not-found");
+}
+
 /** Opens what was open before a reload. Disposing detaches from all shells; they run on for their grace time. */
 export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
   const listeners = new Set<() => void>();
@@ -72,7 +78,7 @@ export function createShellTabs(needs: ShellTabsNeeds): ShellTabs {
   function remember(): void {
     if (disposed) return;
     const kept = state.tabs.flatMap(({ sessionId, state: { phase, target } }) =>
-      sessionId !== undefined && phase.kind !== "ended" ? [{ sessionId, target }] : [],
+      sessionId !== undefined && !isOver(phase) ? [{ sessionId, target }] : [],
     );
     rememberShells(needs.storage, needs.who, kept);
   }

@@ -161,6 +161,7 @@ ${list([
 Break it:
 
 ${list([
+  [`kill -USR1 ${process.pid}`, "the network fails: the balancer drops all connections, and shells come back"],
   [`kill -STOP ${redisPid}; sleep 20; kill -CONT ${redisPid}`, "Redis hangs: shells do not notice, watchers are told"],
   [`kill -9 ${redisPid}`, `Redis loses everything: nothing is lost; it comes again after ${againMs / 1000} s`],
   [`kill -9 ${two?.part.pid()}`, "a node dies, and its shells with it: the list says so"],
@@ -196,6 +197,7 @@ async function demo(stop: AbortSignal): Promise<number> {
     ),
   );
   const url = `http://127.0.0.1:${balancer.port}`;
+  cut = () => say(`\nthe balancer has dropped its connections: ${balancer.cut()} of them.`);
   const started = nodes.map(({ name, port, folder: data }) => {
     // One token for the user of this machine on both: elsewhere everybody has one of his own in the config.
     mkdirSync(data, { mode: 0o700 });
@@ -215,6 +217,9 @@ async function demo(stop: AbortSignal): Promise<number> {
 }
 
 const stop = new AbortController();
+let cut = () => {};
+// Whoever sends it before there is a balancer must not end the demo.
+process.on("SIGUSR1", () => cut());
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop.abort());
 try {
   process.exitCode = await demo(stop.signal);

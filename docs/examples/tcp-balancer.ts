@@ -6,11 +6,14 @@ const lookMs = 1000;
 
 export interface Balancer extends AsyncDisposable {
   readonly port: number;
+  /** Drops every connection, as a network does that fails. Gives back how many clients that were; new ones are taken. */
+  cut(): number;
 }
 
 /** `nodes`: base URLs on this machine. A node that does not answer, or stops, gets no new connection; those it has stay. */
 export async function openBalancer(port: number, nodes: readonly string[]): Promise<Balancer> {
   const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
   const ready = new Map(nodes.map((node) => [node, true]));
   let turn = 0;
   const look = async (node: string) => {
@@ -34,6 +37,8 @@ export async function openBalancer(port: number, nodes: readonly string[]): Prom
       return socket.on("error", () => {});
     };
     keep(client);
+    clients.add(client);
+    client.once("close", () => clients.delete(client));
     const join = ([node, ...others]: readonly string[]) => {
       if (node === undefined || client.destroyed) return client.destroy();
       const { hostname, port: at } = new URL(node);
@@ -60,6 +65,11 @@ export async function openBalancer(port: number, nodes: readonly string[]): Prom
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
+    cut() {
+      const { size } = clients;
+      for (const socket of sockets) socket.resetAndDestroy();
+      return size;
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       const closed = once(server, "close");

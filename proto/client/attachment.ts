@@ -30,6 +30,11 @@ export interface SurvivalOptions {
   readonly wholeScreen?: (() => boolean) | undefined;
   /** How long to try after a loss, for a viewing without a grace time of its own. Default 10 minutes. */
   readonly keepTryingMs?: number | undefined;
+  /**
+   * True: a first call that reached another node than the session's, or heard that this is away, is made again as after a
+   * loss. Default false.
+   */
+  readonly keepKnocking?: boolean | undefined;
   /** A call without a first message for this long counts as lost. Default 15 s. */
   readonly firstMessageMs?: number | undefined;
   /** Waits before a further attempt; may resolve early ("try now"), must not reject. Default: waits. */
@@ -49,13 +54,15 @@ const steadyMs = 5_000;
  * with the first success. Output missing in between makes it ask for the whole screen.
  *
  * Throws the call's error (see `faultOf`) when the server refused, when the loss came before `started`, and when the
- * time to reconnect is over. Nothing is retried after `ended`, whatever its cause. Leaving the loop, or aborting, ends
+ * time to reconnect is over. That another node has the session is no refusal, but a connection that came to the wrong place. Nothing is retried after `ended`, whatever its cause. Leaving the loop, or aborting, ends
  * the call.
  */
 export async function* survive(line: Line, options: SurvivalOptions): AsyncGenerator<AttachmentEvent, void, void> {
   const own = options.signal ?? new AbortController().signal;
   const track = createTrack();
   let started: Beginning | undefined;
+  /** The session is somewhere: a node has said so, or had it. */
+  let known = false;
   let lostAtMs: number | undefined;
   let attempt = 0;
 
@@ -81,6 +88,7 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
           if (started === undefined) yield { kind: "started", ...begin };
           else yield { kind: "reconnected", discardedBytes: line.takeDiscardedBytes?.() ?? 0, ...begin };
           started = begin;
+          known = true;
           lostAtMs = undefined;
           if (frame !== undefined) {
             track.take(frame);
@@ -116,10 +124,13 @@ export async function* survive(line: Line, options: SurvivalOptions): AsyncGener
     if (begunAtMs !== undefined && nowMs - begunAtMs >= steadyMs) attempt = 0;
     attempt += 1;
     const waitMs = backOffMs(attempt, options.random);
-    const limitMs = started === undefined ? 0 : started.graceMs || (options.keepTryingMs ?? 600_000);
-    const givenUp = started === undefined || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;
-    if (givenUp || !isLostCall(failure)) throw failure;
-    yield { kind: "reconnecting", attempt, waitMs, fault: faultOf(failure) };
+    const fault = faultOf(failure);
+    const elsewhere = fault.word === "not-here" || fault.word === "holder-unreachable";
+    known ||= elsewhere && options.keepKnocking === true;
+    const limitMs = started?.graceMs || (options.keepTryingMs ?? 600_000);
+    const givenUp = !known || options.reconnect === false || nowMs + waitMs - lostAtMs > limitMs;
+    if (givenUp || !(elsewhere || isLostCall(failure))) throw failure;
+    yield { kind: "reconnecting", attempt, waitMs, fault };
     await (options.pause ?? pauseFor)(waitMs, own);
   }
 }

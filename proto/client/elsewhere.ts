@@ -22,8 +22,13 @@ const knockMs = 150;
 
 /** Headers that let a balancer pass a call to the node that holds the session; none for ids without such a name. */
 export function towards(sessionId: string | undefined): Record<string, string> {
-  const node = sessionForm.exec(sessionId ?? "")?.[1];
+  const node = nodeOf(sessionId);
   return node === undefined ? {} : { "bartizan-node": node };
+}
+
+/** The name of the node that holds the session of a group; undefined for other ids. */
+export function nodeOf(sessionId: string | undefined): string | undefined {
+  return sessionForm.exec(sessionId ?? "")?.[1];
 }
 
 /**

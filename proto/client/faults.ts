@@ -15,6 +15,8 @@ export interface CallFault {
   readonly logId: string;
   /** Where to go instead; only with "not-here", and empty when that node cannot be reached directly. */
   readonly address: string;
+  /** The node that answered; only with "not-here". As untrusted as `message`. */
+  readonly answeredBy: string;
 }
 
 /** Never throws. Anything that is not an error of a call comes back as "connection" with code Unknown. */
@@ -28,6 +30,7 @@ export function faultOf(error: unknown): CallFault {
     code: wire.code,
     logId: fault?.logId ?? "",
     address: fault?.address ?? "",
+    answeredBy: fault?.answeredBy ?? "",
   };
 }
 

@@ -14,7 +14,7 @@ export {
   type SessionClient,
   type TargetClient,
 } from "./clients.ts";
-export type { ElsewhereOptions } from "./elsewhere.ts";
+export { type ElsewhereOptions, nodeOf } from "./elsewhere.ts";
 export {
   type AttachmentEvent,
   type Beginning,

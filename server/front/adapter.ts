@@ -16,6 +16,7 @@ import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
 import type { Page } from "./page.ts";
 import type { CallNeeds } from "./stream-call.ts";
+import { wrongHostPage, wrongHostPolicy } from "./wrong-host-page.ts";
 
 const bodyTimeoutMs = 15_000;
 
@@ -54,7 +55,7 @@ export function createAdapter(needs: AdapterNeeds): RequestListener {
     try {
       const authority = request.headers[":authority"];
       const host = typeof authority === "string" ? authority : request.headers.host;
-      if (!guard.host(host)) return refuse(response, 421, "This server does not answer to that host name.");
+      if (!guard.host(host)) return refuseHost(request, response, host);
       const otherSite = () => {
         const { origin } = request.headers;
         onCrossSite(peer.address);
@@ -102,13 +103,27 @@ function plain(request: NodeRequest, response: NodeResponse, page: PlainPages[st
   }
 }
 
+/** A person gets a page, a program a line. */
+function refuseHost(request: NodeRequest, response: NodeResponse, host: string | undefined): void {
+  const forPerson = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
+  const policy = { "content-security-policy": wrongHostPolicy };
+  if (forPerson) send(response, 421, wrongHostPage(host), "text/html; charset=utf-8", policy);
+  else refuse(response, 421, "This server does not answer to that host name.");
+}
+
 function refuse(response: NodeResponse, status: number, text: string): void {
   send(response, status, `${text}\n`);
 }
 
-function send(response: NodeResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
+function send(
+  response: NodeResponse,
+  status: number,
+  body: string,
+  type = "text/plain; charset=utf-8",
+  also = {},
+): void {
   if (response.headersSent) return;
-  const headers = { ...callHeaders, "content-type": type };
+  const headers = { ...callHeaders, "content-type": type, ...also };
   (response as ServerResponse).writeHead(status, headers);
   response.end(body);
 }

@@ -25,6 +25,8 @@ export interface CallNeeds {
   readonly shutdown: AbortSignal;
   readonly maxMessageBytes: number;
   readonly log: Log;
+  /** The name of this node. */
+  readonly node: string;
 }
 
 /** What one call is carried by. */
@@ -57,7 +59,7 @@ export async function serveCall(
   carrier: Carrier,
   needs: CallNeeds,
 ): Promise<void> {
-  const { log, maxMessageBytes } = needs;
+  const { log, maxMessageBytes, node } = needs;
   const requests = new AbortController();
   const context = createHandlerContext({
     service: spec.method.parent,
@@ -89,7 +91,7 @@ export async function serveCall(
       if (last) await carrier.heard();
     }
   } catch (error) {
-    failure = connectErrorFrom(error, log);
+    failure = connectErrorFrom(error, log, node);
   } finally {
     body?.stop();
   }

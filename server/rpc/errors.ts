@@ -43,14 +43,18 @@ export const codeOf: Readonly<Record<FaultWord, Code>> = {
   internal: Code.Internal,
 };
 
-/** A fault as a Connect error with a `bartizan.v1.Fault` detail. An internal one is logged under the id it carries. */
-export function connectErrorFrom(error: unknown, log: Log): ConnectError {
+/**
+ * A fault as a Connect error with a `bartizan.v1.Fault` detail. An internal one is logged under the id it carries; `node` is
+ * told as the one that answers where another is meant.
+ */
+export function connectErrorFrom(error: unknown, log: Log, node = ""): ConnectError {
   if (error instanceof ConnectError) return error;
   if (isClientGone(error)) return new ConnectError("the client left", Code.Canceled);
   const fault = faultFrom(error);
   const logId = fault.word === "internal" ? randomBytes(6).toString("hex") : "";
   if (logId !== "") log.error({ err: fault.cause ?? fault, logId }, "internal fault");
-  const value = { word: fault.word, hint: fault.hint, logId, address: fault.address };
+  const answeredBy = fault.word === "not-here" ? node : "";
+  const value = { word: fault.word, hint: fault.hint, logId, address: fault.address, answeredBy };
   const message = logId === "" ? fault.message : `${fault.message} (log id ${logId})`;
   return new ConnectError(message, codeOf[fault.word], undefined, [{ desc: FaultSchema, value }], fault);
 }
@@ -65,22 +69,22 @@ function isClientGone(error: unknown): boolean {
  * Outermost interceptor: maps what handlers throw, also while the messages of a stream are consumed: the library's own
  * try/catch around `next` does not see those.
  */
-export function errorInterceptor(log: Log): Interceptor {
+export function errorInterceptor(log: Log, node: string): Interceptor {
   return (next) => async (request) => {
     try {
       const response = await next(request);
-      return response.stream ? { ...response, message: mapped(response.message, log) } : response;
+      return response.stream ? { ...response, message: mapped(response.message, log, node) } : response;
     } catch (error) {
-      throw connectErrorFrom(error, log);
+      throw connectErrorFrom(error, log, node);
     }
   };
 }
 
-async function* mapped<T>(messages: AsyncIterable<T>, log: Log): AsyncIterable<T> {
+async function* mapped<T>(messages: AsyncIterable<T>, log: Log, node: string): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (error) {
-    throw connectErrorFrom(error, log);
+    throw connectErrorFrom(error, log, node);
   }
 }
 

@@ -94,7 +94,7 @@ export function createRoutes(needs: RoutesNeeds): Routes {
     writeMaxBytes: 1024 * 1024,
     shutdownSignal: shutdown,
     requestGate: guard,
-    interceptors: [errorInterceptor(log)],
+    interceptors: [errorInterceptor(log, needs.node)],
   });
   const findTarget = (name: string) => targets().find((target) => target.name === name);
   const labelsOf = (id: string) => needs.recordings.catalogue.find(id)?.labels ?? registry.find(id)?.info.labels;

@@ -6,15 +6,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createAlternateScreenWatch } from "../../cli/alternate-screen.ts";
 import { findToken, serverAddress, surroundings, tokenFile } from "../../cli/api.ts";
-import { Complaint, complaintLines, complaintOf } from "../../cli/complaint.ts";
+import { Complaint, complaintLines, complaintOf, goneComplaint } from "../../cli/complaint.ts";
 import { createEscapeFilter } from "../../cli/escapes.ts";
 import { faultExitCode, shellExitCode, signalExitCode, watchExitCode } from "../../cli/exit-codes.ts";
+import { orderWords } from "../../cli/kick.ts";
 import { readLine } from "../../cli/prompts.ts";
 import { pickSession } from "../../cli/session-id.ts";
+import { watchers } from "../../cli/sessions.ts";
 import { table } from "../../cli/table.ts";
 import type { KeyTaker } from "../../cli/terminal-input.ts";
+import { awayWords, fitBetween } from "../../cli/words.ts";
 import { faultOf } from "../../proto/client/faults.ts";
-import { SessionInfoSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
+import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
+import { Role, SessionInfoSchema } from "../../proto/gen/bartizan/v1/session_pb.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -82,6 +86,23 @@ describe("a complaint", () => {
     );
     expect(complaint.exitCode).toBe(1);
   });
+  it("says of a shell that is over what the server says of it, or what may be", () => {
+    const gone = (message: string) => goneComplaint(new ConnectError(message, Code.NotFound))?.message;
+    expect(gone("There is no such session.")).toContain("restarted, or your shell has ended");
+    expect(gone("Its node web1 was started again, and the shell is over.")).toContain("web1 was started again");
+    expect(goneComplaint(new ConnectError("away", Code.Unavailable))).toBeUndefined();
+  });
+  it("says of a shell that is away only what is known", () => {
+    const about = (word: string, message = "", answeredBy = "") => {
+      const detail = { desc: FaultSchema, value: { word, answeredBy } };
+      return awayWords(faultOf(new ConnectError(message, Code.Unavailable, undefined, [detail])), "web1.k3f9x2-abc");
+    };
+    expect(about("not-here", "", "web2")).toBe("your shell is on web1, and the connection came to web2");
+    expect(about("holder-unreachable", "The node web1 cannot be heard.")).toBe(
+      "The node web1 cannot be heard; the shell may go on",
+    );
+    expect(about("draining")).toBe("the connection is lost");
+  });
   it.each([
     ["self-signed certificate; if the root CA is installed locally, try", "--ca FILE"],
     ["unable to verify the first certificate", "--ca FILE"],
@@ -93,6 +114,42 @@ describe("a complaint", () => {
     const complaint = complaintOf(new ConnectError(message, Code.Internal), "https://a:1");
     expect(complaintLines(complaint)).toContain(words);
     expect(complaint.exitCode).toBe(255);
+  });
+});
+
+describe("what is said of sessions", () => {
+  it("names each watcher once, and how often he watches", () => {
+    const watcher = (name: string) => ({ role: Role.WATCHER, principal: { name } });
+    const attachments = [watcher("root"), watcher("eve"), watcher("root"), watcher("root")];
+    const operator = { role: Role.OPERATOR, principal: { name: "ann" } };
+    expect(watchers(create(SessionInfoSchema, { attachments: [operator, ...attachments] }))).toEqual([
+      "root x3",
+      "eve",
+    ]);
+  });
+  it("says of an order that waits how to see later whether it was carried out", () => {
+    for (const orderLeft of [true, false]) expect(orderWords({ orderLeft })).toContain("`bartizan sessions --all`");
+  });
+  it("shortens the middle of a line, never the keys at its end", () => {
+    const line = (cols: number) => fitBetween(" ", "This server is cut off.", " | q leaves ", cols);
+    expect(line(100)).toBe(" This server is cut off. | q leaves ");
+    expect(line(36)).toBe(line(100));
+    expect(line(30)).toBe(" This server is c… | q leaves ");
+    expect(line(12)).toBe("q leaves");
+  });
+  it("says where a recording of another node is", () => {
+    const detail = {
+      desc: FaultSchema,
+      value: { word: "not-here", hint: "It is kept there.", address: "https://web2" },
+    };
+    const error = new ConnectError("The recording is on the node web2.", Code.FailedPrecondition, undefined, [detail]);
+    expect(complaintLines(complaintOf(error, "https://web"))).toBe(
+      "bartizan: The recording is on the node web2.\n  It is kept there. The same command with --server https://web2 asks there.\n",
+    );
+  });
+  it("says of a name that the server does not go by where it belongs", () => {
+    const complaint = complaintOf(new ConnectError("HTTP 421", Code.Unknown), "https://lb:1");
+    expect(complaint.hint).toMatch(/https:\/\/lb:1.*listen\.names.*group\.url/);
   });
 });
 

@@ -1,8 +1,10 @@
 /** `bartizan recordings`, `play`, `export` and `verify` against a real server, and without one. */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CliEnv, cliInPipe, cliInPty } from "../cli/cli-in-pty.ts";
 import { cooked } from "../cli/cli-scenes.ts";
@@ -10,6 +12,7 @@ import { root } from "../house/sources.ts";
 import { createMemoryTarget, type MemoryTarget } from "../support/memory-target.ts";
 import { castFiles, dataOf, onlyCast } from "../support/recordings-of.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
+import { createTestGroup } from "../support/test-group.ts";
 import { until } from "../support/until.ts";
 import { operate } from "../support/viewing.ts";
 
@@ -22,6 +25,19 @@ beforeEach(async () => {
   env = { url: bastion.url, token: bastion.token, folder: bastion.folder };
 });
 afterEach(() => bastion[Symbol.asyncDispose]());
+
+/** As `bartizan`, beside a server of this process, in the folder of the test. */
+async function launched(...args: string[]) {
+  const { PATH = "" } = process.env;
+  const child = spawn(process.execPath, [join(root, "cli", "bartizan.js"), ...args], {
+    cwd: bastion.folder,
+    env: { PATH, HOME: bastion.folder, XDG_STATE_HOME: join(bastion.folder, "state") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  if (child.exitCode === null) await once(child, "exit");
+  return { code: child.exitCode, stdout, stderr };
+}
 
 /** A session that printed these with a pause between, and ended. */
 async function recorded(...texts: string[]): Promise<{ id: string; session: string }> {
@@ -123,6 +139,43 @@ describe("export", () => {
       code: 0,
       stdout: expect.stringContaining("complete"),
     });
+  });
+});
+
+describe("in a group, where a session's id has a dot", () => {
+  it("takes it for an id, whole, without its node or beginning, and wherever the server is named", async () => {
+    const group = createTestGroup();
+    const target = createMemoryTarget({ name: "play" });
+    await using node = await group.open("web1", { targets: [target.target], dial: target.dial });
+    const tokenFile = join(node.folder, "token-file");
+    writeFileSync(tokenFile, node.token, { mode: 0o600 });
+    await using operator = operate(node.clients(), "play");
+    const { session } = await operator.started();
+    await target.pty().print("hello");
+    await operator.shows("hello");
+    target.pty().exit({ kind: "exited", code: 0 });
+    await operator.ended();
+    const info = await until(() => {
+      const found = node.catalogue.find(session.id);
+      return found?.state === "sealed" ? found : undefined;
+    }, "it is sealed");
+    const verified = `${info.id}  complete: 5 bytes of output\n`;
+    const short = session.id.slice(session.id.lastIndexOf("-") + 1);
+    const where = ["--server", node.url, `--token-file=${tokenFile}`];
+    for (const args of [
+      ["verify", session.id, ...where],
+      ["verify", short, ...where],
+      [...where, "verify", session.id.slice(0, -4)],
+    ])
+      expect([args, await launched(...args)]).toEqual([args, { code: 0, stdout: verified, stderr: "" }]);
+    expect((await launched("play", short, ...where)).stdout).toContain("hello");
+    expect((await launched("export", short, ...where)).stdout).toContain('"hello"');
+    expect((await launched("sessions", "--all", ...where)).stdout).toMatch(/^ID +NODE +TARGET .*\n\S+ +web1 +play /);
+    expect((await launched("commands", short, ...where)).code).toBe(0);
+    // A file of that very name is a file.
+    writeFileSync(join(bastion.folder, session.id), "no recording\n");
+    expect((await launched("verify", session.id, ...where)).stdout).toContain(`${session.id}  `);
+    expect((await launched(...where, "verify", "none.cast")).stderr).toContain("none.cast");
   });
 });
 

@@ -71,6 +71,26 @@ it("the demo shows two nodes that share sessions and links, and leaves nothing b
     }
     await expect(page.redeemCode({ code })).rejects.toThrow(/used before/);
 
+    // The network of a shell fails, and the shell comes back to its node by itself.
+    await using kept = operate(createClients(balanced), "demo", {
+      reconnect: true,
+      follow: (address) => createClients(address === nodes[0]?.url ? first : second).sessions,
+    });
+    const { session: own } = await kept.started();
+    for (const node of [first, second])
+      await until(async () => {
+        const { sessions } = await createClients(node).sessions.listSessions({});
+        return sessions.some(({ id }) => id === own.id);
+      }, "every node knows of it");
+    expect(found(/kill -USR1 (\d+)/)).toBe(String(demo.pid));
+    demo.kill("SIGUSR1");
+    await until(() => /dropped its connections: [1-9]/.test(said), "the balancer says so");
+    await until(() => kept.events.some(({ kind }) => kind === "reconnected"), "the shell is back");
+    await kept.type("echo back $((6*7))\n");
+    await kept.shows("back 42");
+    kept.shell.hangUp();
+    await kept.ended();
+
     expect(pids.every((pid) => pid > 0 && lives(pid))).toBe(true);
     demo.kill("SIGINT");
     expect(await exit).toEqual([0, null]);

@@ -1,5 +1,7 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FaultSchema } from "../../proto/gen/bartizan/v1/access_pb.ts";
 import { openBrowser, openPageRig } from "../support/browser.ts";
 import { cuttable } from "../support/cuttable-bus.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
@@ -49,6 +51,11 @@ test("a session of another node is watched, marked while nobody hears its node, 
   await bus.cut();
   await boss.getByTestId("reach").getByText("Not heard").waitFor();
   expect(await boss.getByTestId("live").count()).toBe(0);
+  const banner = boss.locator(".stage-banner").getByText("gives no sign of life");
+  await banner.waitFor({ state: "visible" });
+  // It hides nothing of the screen.
+  const [words, stage] = [await banner.boundingBox(), await boss.getByTestId("stage").boundingBox()];
+  expect((words?.y ?? 0) + (words?.height ?? 0)).toBeLessThanOrEqual(stage?.y ?? 0);
   await boss.getByRole("link", { name: "Back to the sessions" }).click();
   await boss.getByTestId("unheard").waitFor();
   await boss.getByRole("button", { name: /^Kick/ }).click();
@@ -89,6 +96,31 @@ test("a shell on another node that no balancer leads to is offered where it is",
   const link = frontPane(maria).getByRole("link", { name: "Open it at https://one.bastion.example" });
   await link.waitFor();
   expect(await link.getAttribute("href")).toBe("https://one.bastion.example/sessions");
-  await frontPane(maria).getByText("Your shell is on the node one").waitFor();
+  await frontPane(maria).getByText("Your shell is on one; this page reached two, trying again.").waitFor();
   memory.pty().exit({ kind: "exited", code: 0 });
+});
+
+test("a recording on another node is offered where it is", async () => {
+  const rig = await openPageRig(browser, { principals });
+  await using _rig = rig;
+  const maria = await rig.open({ as: "maria" });
+  await maria.getByRole("link", { name: "Sessions" }).waitFor();
+  const value = { word: "not-here", address: "https://one.bastion.example", answeredBy: "two" };
+  const fault = Buffer.from(toBinary(FaultSchema, create(FaultSchema, value))).toString("base64");
+  const message = "The recording is on the node one.";
+  const details = [{ type: "bartizan.v1.Fault", value: fault }];
+  const end = Buffer.from(JSON.stringify({ error: { code: "failed_precondition", message, details } }));
+  const head = Buffer.alloc(5);
+  head.writeUInt8(2);
+  head.writeUInt32BE(end.length, 1);
+  await maria.routeWebSocket(/RecordingService.Replay/, (socket) => {
+    const headers = [["content-type", "application/connect+proto"]];
+    socket.send(JSON.stringify({ status: 200, headers, aliveMs: 15_000 }));
+    socket.send(Buffer.concat([head, end]));
+    void socket.close({ code: 1000 });
+  });
+  await maria.goto(`${rig.bastion.url}/replay/one-AbCdEfGhIjKl`);
+  await maria.getByText(message).waitFor();
+  const link = maria.getByRole("link", { name: "Open it at https://one.bastion.example" });
+  expect(await link.getAttribute("href")).toBe("https://one.bastion.example/replay/one-AbCdEfGhIjKl");
 });

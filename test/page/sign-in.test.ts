@@ -69,7 +69,7 @@ describe("a sign-in that ends", () => {
     await page.getByTestId("reconnecting").waitFor();
     await loseToken(page);
     network.up();
-    await page.getByTestId("shell-signed-out").getByText("runs on for up to 10 min").waitFor();
+    await page.getByTestId("shell-signed-out").getByText("keeps the shell for up to 10 min").waitFor();
     await shows(page, kept);
     await paste(page, await rig.link());
     await shellIsOpen(page);

@@ -20,7 +20,10 @@ export const shellEn = {
   connecting: (target: string) => `Connecting to ${target}…`,
   reconnecting: {
     title: "Reconnecting",
-    text: "The connection to the server is lost. The shell itself goes on, and its screen comes back.",
+    text: "The connection to the server is lost. The shell may go on; then it comes back with its screen.",
+    elsewhere: (node: string, here: string) =>
+      `Your shell is on ${node}; this page reached ${here === "" ? "another node" : here}, trying again.`,
+    unknown: "The shell may go on: nothing more is known of it.",
     wait: (seconds: number, attempt: number) => `Attempt ${attempt} in ${seconds} s`,
     now: (attempt: number) => `Attempt ${attempt}…`,
     try: "Try now",
@@ -31,11 +34,12 @@ export const shellEn = {
   failed: {
     title: (target: string) => `No shell on ${target}`,
     lost: "The way back to this shell is lost",
+    over: "This shell is over",
     lostHint: "It may still run: look at the sessions, where your own can be reopened.",
     signedOut: "Your sign-in has ended, and this shell needs a new one",
     signedOutHint: (minutes: number) =>
       minutes > 0
-        ? `The shell itself runs on for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
+        ? `The server keeps the shell for up to ${minutes} min. Paste a new link above, and it comes back by itself.`
         : "Paste a new link above, and it is opened by itself.",
     again: "Try again",
     there: (address: string) => `Open it at ${address}`,
@@ -140,6 +144,8 @@ export const shellEn = {
   },
   status: {
     bar: "About this shell",
+    node: (node: string) => `on ${node}`,
+    nodeHint: (node: string) => `The node ${node} holds this shell`,
     bastion: (ms: string) => `You to the bastion and back: ${ms}`,
     target: (ms: string) => `The bastion to the target and back: ${ms}`,
     targetUnknown: "The bastion to the target: not measured yet",

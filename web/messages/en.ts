@@ -37,6 +37,7 @@ export const en = {
     terminal: "Terminal settings…",
     screenReader: "Screen reader mode in terminals",
     leave: "Forget this tab's access",
+    at: (node: string) => `signed in at ${node}`,
     server: (node: string, version: string) => `Node ${node}, version ${version}`,
   },
   connection: {
@@ -80,6 +81,7 @@ export const en = {
   fault: {
     title: "That did not work",
     retry: "Try again",
+    thereHint: "The same page of that node; you may have to sign in there with a link.",
     log: (id: string) => `The server's log has the reason under ${id}.`,
     broken: "This part of the page failed",
     brokenHint: "Reload it. If it fails again, report it with this text:",

@@ -16,7 +16,7 @@ export const faultsZh: Readonly<Record<string, FaultWords>> = {
   "keyboard-taken": { what: "您的另一个窗口已接管此会话。", todo: "请在那里继续。" },
   locked: { what: "此处已被锁定，不能打开终端。", todo: "请联系设置锁定的人。" },
   "locks-unknown": { what: "无法确认是否已被锁定，暂时不能打开新会话。", todo: "请稍后重试，并联系管理员。" },
-  "not-here": { what: "此会话由另一个节点持有。", todo: "请连接该节点；会话编号中有其名称。" },
+  "not-here": { what: "此会话或其录像在另一个节点上。", todo: "请连接该节点；会话编号中有其名称。" },
   "target-unreachable": { what: "无法连接到目标。", todo: "其 SSH 服务器是否在此端口运行？" },
   "target-name-unknown": { what: "无法解析目标的主机名。", todo: "请更正配置中的主机名。" },
   "target-address": {

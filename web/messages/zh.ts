@@ -36,6 +36,7 @@ export const zh: Messages = {
     terminal: "终端设置…",
     screenReader: "终端的屏幕阅读器模式",
     leave: "清除此标签页的访问权限",
+    at: (node) => `登录于 ${node}`,
     server: (node, version) => `节点 ${node}，版本 ${version}`,
   },
   connection: {
@@ -78,6 +79,7 @@ export const zh: Messages = {
   fault: {
     title: "操作未成功",
     retry: "重试",
+    thereHint: "那个节点上的同一页面；您可能需要在那里用链接登录。",
     log: (id) => `原因记录在服务器日志中，编号 ${id}。`,
     broken: "页面的这一部分出错了",
     brokenHint: "请重新加载。如果再次出错，请附上以下文字报告：",

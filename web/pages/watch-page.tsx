@@ -1,6 +1,6 @@
 /** One live session as its operator sees it, scaled to the window, without a way to touch it. */
 
-import { ActionIcon, Box, Button, Group, Text, Title, Tooltip, VisuallyHidden } from "@mantine/core";
+import { ActionIcon, Alert, Box, Button, Group, Text, Title, Tooltip, VisuallyHidden } from "@mantine/core";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link } from "wouter";
 import {
@@ -11,6 +11,7 @@ import {
   type SessionInfo,
   SessionState,
 } from "../../proto/client/index.ts";
+import type { Messages } from "../messages/en.ts";
 import { BellSwitch } from "../parts/bell-switch.tsx";
 import { FaultPanel } from "../parts/fault-panel.tsx";
 import { FreezeButton } from "../parts/freeze-button.tsx";
@@ -94,6 +95,12 @@ export function WatchPage({ sessionId }: { sessionId: string }) {
       </Group>
       <Said state={state} />
       {failed && <Failed error={state.error} listed={listed} retry={() => setRound(round + 1)} />}
+      {state?.phase === "live" && state.reach !== undefined && (
+        // Screen readers have it from `Said` already.
+        <Alert className="stage-banner" color="orange" icon={<Icon name="alert" />} role="presentation">
+          {reachWords(words, state.reach)}
+        </Alert>
+      )}
       <Box
         className="stage"
         flex={1}
@@ -164,10 +171,13 @@ function Said({ state }: { state: ViewingState | undefined }) {
   const words = useWords();
   let text = "";
   if (state?.phase === "reconnecting") text = words.connection.lost;
-  else if (state?.phase === "live" && state.reach !== undefined)
-    text = state.reach === "stale" ? words.watch.staleHint : words.sessions.unheardHint;
+  else if (state?.phase === "live" && state.reach !== undefined) text = reachWords(words, state.reach);
   else if (state?.phase === "live" && state.reconnections > 0) text = words.watch.reconnected;
   return <VisuallyHidden role="status">{text}</VisuallyHidden>;
+}
+
+function reachWords(words: Messages, reach: NonNullable<ViewingState["reach"]>): string {
+  return reach === "stale" ? words.watch.staleHint : words.sessions.unheardHint;
 }
 
 function namesOf(session: SessionInfo | undefined): [operator: string, target: string] {

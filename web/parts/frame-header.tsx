@@ -100,7 +100,11 @@ function ConnectionMark({ narrow }: { narrow: boolean }) {
     loading: words.connection.loading,
   }[kind];
   const lost = signedOut && kind === "stale";
-  const short = { live: who.node, stale: words.connection.staleShort, loading: words.connection.loading }[kind];
+  const short = {
+    live: words.user.at(who.node),
+    stale: words.connection.staleShort,
+    loading: words.connection.loading,
+  }[kind];
   return (
     <>
       <VisuallyHidden role="status">

@@ -1,7 +1,7 @@
 /** One shell's place: its terminal, and over it what the shell has to say about its connection and its end. */
 
 import { Alert, Button, CloseButton, Group, Loader, Paper, Stack, Text, Title } from "@mantine/core";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import { type CallFault, type EndCause, printable } from "../../proto/client/index.ts";
 import type { Messages } from "../messages/en.ts";
 import type { TabPhase } from "../shell-state.ts";
@@ -10,6 +10,7 @@ import { ClipboardQuestion } from "./clipboard-question.tsx";
 import { useFaultWords } from "./fault-words.ts";
 import { Icon } from "./icons.tsx";
 import { useWords } from "./language.tsx";
+import { originOf, ShellAway } from "./shell-away.tsx";
 
 export interface ShellPaneProps {
   readonly tab: ShellTab;
@@ -105,7 +106,7 @@ function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
         </div>
       );
     case "reconnecting":
-      return <Reconnecting tab={tab} phase={phase} />;
+      return <ShellAway tab={tab} phase={phase} />;
     case "failed":
       return phase.fault.word === "unauthenticated" ? (
         <SignedOut tab={tab} onClose={act.onClose} />
@@ -120,7 +121,9 @@ function Phase({ tab, phase, ...act }: ShellPaneProps & { phase: TabPhase }) {
 function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault: CallFault }) {
   const all = useWords();
   const words = all.shell;
-  const lost = tab.state.session !== undefined;
+  // A session that the server does not know any more is over, and nobody shall be sent to look for it.
+  const over = fault.word === "not-found" && tab.sessionId !== undefined;
+  const lost = tab.state.session !== undefined && !over;
   const { what, todo, original } = useFaultWords(fault);
   const there = originOf(fault.address);
   return (
@@ -128,7 +131,7 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
       <Paper withBorder shadow="lg" p="lg" maw={560} role="alert" data-testid="shell-failed" data-fault={fault.word}>
         <Stack gap="sm">
           <Title order={2} size="h4">
-            {lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
+            {over ? words.failed.over : lost ? words.failed.lost : words.failed.title(printable(tab.state.target, 60))}
           </Title>
           <Text style={{ overflowWrap: "anywhere" }}>{what}</Text>
           {original !== "" && (
@@ -136,7 +139,7 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
               {original}
             </Text>
           )}
-          {todo !== "" && <Text c="dimmed">{todo}</Text>}
+          {todo !== "" && !over && <Text c="dimmed">{todo}</Text>}
           {there === undefined && lost && <Text c="dimmed">{words.failed.lostHint}</Text>}
           {there !== undefined && <Text c="dimmed">{words.failed.thereHint}</Text>}
           {fault.logId !== "" && (
@@ -150,8 +153,11 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
                 {words.failed.there(there)}
               </Button>
             )}
-            <Button onClick={() => tab.retry()} variant={there === undefined ? "filled" : "default"}>
-              {words.failed.again}
+            <Button
+              onClick={over ? act.onAgain : () => tab.retry()}
+              variant={there === undefined ? "filled" : "default"}
+            >
+              {over ? words.ended.again : words.failed.again}
             </Button>
             {lost && (
               <Button variant="default" onClick={act.onSessions}>
@@ -166,12 +172,6 @@ function Failed({ tab, fault, ...act }: Omit<ShellPaneProps, "front"> & { fault:
       </Paper>
     </div>
   );
-}
-
-/** Where the shell is, when that is a place that a browser can go to. */
-function originOf(address: string): string | undefined {
-  const url = URL.parse(address);
-  return url !== null && /^https?:$/.test(url.protocol) ? url.origin : undefined;
 }
 
 /** The last screen stays to be read behind it. */
@@ -189,34 +189,6 @@ function SignedOut({ tab, onClose }: { tab: ShellTab; onClose(): void }) {
           <Group gap="sm" mt="xs">
             <Button variant="default" onClick={onClose}>
               {words.close}
-            </Button>
-          </Group>
-        </Stack>
-      </Paper>
-    </div>
-  );
-}
-
-function Reconnecting({ tab, phase }: { tab: ShellTab; phase: Extract<TabPhase, { kind: "reconnecting" }> }) {
-  const words = useWords().shell.reconnecting;
-  const seconds = useSecondsUntil(phase.retryAtMs);
-  return (
-    <div className="shell-cover">
-      <Paper withBorder shadow="lg" p="lg" maw={460} data-testid="reconnecting">
-        <Stack gap="sm">
-          <Group gap="sm">
-            <Loader size="sm" color="yellow" />
-            <Title order={2} size="h4" role="status">
-              {words.title}
-            </Title>
-          </Group>
-          <Text>{words.text}</Text>
-          <Group justify="space-between">
-            <Text c="dimmed" size="sm">
-              {seconds > 0 ? words.wait(seconds, phase.attempt) : words.now(phase.attempt)}
-            </Text>
-            <Button size="sm" onClick={() => tab.retry()} disabled={seconds === 0}>
-              {words.try}
             </Button>
           </Group>
         </Stack>
@@ -282,17 +254,4 @@ function endWords({ ended }: Messages["shell"], cause: EndCause): string {
     case "closed":
       return cause.detail === undefined ? ended[cause.why] : `${ended[cause.why]} ${printable(cause.detail, 300)}`;
   }
-}
-
-/** Whole seconds until then, by performance.now(); 0 when it is over. */
-export function useSecondsUntil(atMs: number): number {
-  const left = () => Math.max(0, Math.ceil((atMs - performance.now()) / 1000));
-  const [seconds, setSeconds] = useState(left);
-  useEffect(() => {
-    const tick = () => setSeconds(Math.max(0, Math.ceil((atMs - performance.now()) / 1000)));
-    tick();
-    const timer = setInterval(tick, 250);
-    return () => clearInterval(timer);
-  }, [atMs]);
-  return seconds;
 }

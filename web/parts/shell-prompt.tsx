@@ -8,7 +8,7 @@ import type { Messages } from "../messages/en.ts";
 import type { TabState } from "../shell-state.ts";
 import type { ShellTab } from "../shell-tab.ts";
 import { useWords } from "./language.tsx";
-import { useSecondsUntil } from "./shell-pane.tsx";
+import { useSecondsUntil } from "./use-seconds-until.ts";
 
 export interface ShellPromptProps {
   readonly tab: ShellTab;

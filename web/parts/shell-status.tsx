@@ -19,10 +19,16 @@ export function ShellStatus({ tab, onSearch, onSettings, onShortcuts }: ShellSta
   const { session, target, latency, others, phase } = useSyncExternalStore(tab.subscribe, () => tab.state);
   const open = phase.kind === "open";
   const user = session?.targetUser ? `${printable(session.targetUser, 40)}@` : "";
+  const node = printable(session?.node ?? "", 40);
   const names = others.map(({ name }) => name).join(", ");
   return (
     <section className="shell-status" aria-label={words.bar}>
       <span>{`${user}${printable(target, 60)}`}</span>
+      {node !== "" && (
+        <Tooltip label={words.nodeHint(node)} withArrow>
+          <span data-testid="shell-node">{words.node(node)}</span>
+        </Tooltip>
+      )}
       {open && latency !== undefined && (
         <Group gap={10} wrap="nowrap" data-testid="latency">
           <Hop icon="user" label={words.bastion(milliseconds(latency.bastionMs))} ms={latency.bastionMs} />
