@@ -179,8 +179,9 @@ export const scenes: readonly Scene[] = [
     await at.line("exit");
   }),
   scene("vim and less", async (at) => {
-    await at.keys(`vim -u NONE /tmp/bench-file${enter}`);
+    await at.keys(`vim -n -u NONE bench-file${enter}`);
     at.mark();
+    await at.printed("\x1b[?1049h");
     await at.quiet(300);
     await at.keys("ihello there\x1b");
     await at.pause(100);
@@ -188,6 +189,7 @@ export const scenes: readonly Scene[] = [
     await at.prompt();
     await at.keys(`less /etc/services${enter}`);
     at.mark();
+    await at.printed("\x1b[?1049h");
     await at.quiet(200);
     await at.keys(" /ssh\r");
     await at.quiet();
@@ -224,19 +226,19 @@ export const scenes: readonly Scene[] = [
   }),
   scene("passwords", async (at, shell) => {
     await at.keys(`asks '[sudo] password for root: '${enter}`);
-    await at.quiet();
+    await at.asked("[sudo] password for root: ");
     at.mark();
     await at.secret("hunter2-Sudo");
     await at.prompt();
     await at.keys(`asks "root@web's password: "${enter}`);
-    await at.quiet();
+    await at.asked("root@web's password: ");
     at.mark();
     await at.secret("ssh;S3cret#1");
     await at.prompt();
     await at.keys(`asks Password: again${enter}`);
-    await at.quiet();
+    await at.asked("Password:");
     await at.secret("wr0ng-pass");
-    await at.quiet();
+    await at.asked("Password:");
     at.mark();
     await at.secret("right pass word");
     await at.prompt();
@@ -253,14 +255,14 @@ export const scenes: readonly Scene[] = [
       await at.prompt();
     }
     await at.keys(`asks 'root@web:~# '${enter}`);
-    await at.quiet();
+    await at.asked("root@web:~# ");
     at.mark();
     await at.secret("looks-like-4-prompt");
     await at.prompt();
     await at.line("echo after the secrets");
   }),
   scene("lines for a program", async (at) => {
-    await at.keys(`cat > /tmp/bench-cat${enter}`);
+    await at.keys(`cat > bench-cat${enter}`);
     await at.quiet();
     await at.keys(`line for cat${enter}`);
     await at.keys(`rm -rf not a command${enter}`);

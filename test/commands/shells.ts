@@ -83,7 +83,7 @@ export function prepareShell({ shell, lines }: ShellSetup, folder: string): Prep
   mkdirSync(at("home/dir one"), { recursive: true });
   for (const name of ["truth", "prompts", "home/alpha.txt", "home/beta.txt"]) writeFileSync(at(name), "");
   const asks = `#!/bin/bash
-printf '%s' "$1"; stty -echo; IFS= read -r answer; stty echo; echo
+stty -echo; printf '%s' "$1"; IFS= read -r answer; stty echo; echo
 sleep 0.05; [ "\${2:-}" = again ] && { echo 'Sorry, try again.'; exec "$0" "$1"; }; exit 0
 `;
   writeFileSync(at("asks"), asks, { mode: 0o755 });

@@ -40,6 +40,10 @@ export interface Typist {
   mark(): void;
   /** Types Enter and waits for the prompt. */
   enter(): Promise<void>;
+  /** Waits until this was printed since the last key. */
+  printed(text: string): Promise<void>;
+  /** Waits until the newest output is this question, and pauses: a program reads. */
+  asked(question: string): Promise<void>;
   /** Waits until the output pauses. */
   quiet(ms?: number): Promise<void>;
   pause(ms: number): Promise<void>;
@@ -81,6 +85,8 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
   let heardAtMs = 0;
   let gone = false;
   let seen = 0;
+  /** The output since the last key. */
+  let output = "";
   const add = (event: TraceEvent) => {
     events.push(event);
     for (const each of listeners) each(event);
@@ -89,6 +95,7 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
     const bytes = Uint8Array.from(data as unknown as Uint8Array);
     const show = () => {
       heardAtMs = now();
+      output = (output + Buffer.from(bytes).toString("latin1")).slice(-10_000);
       add({ kind: "output", atMs: heardAtMs, bytes });
     };
     if (delayMs === 0) show();
@@ -99,6 +106,7 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
   });
   const send = (text: string) => {
     add({ kind: "input", atMs: now(), bytes: Buffer.from(text) });
+    output = "";
     pty.write(text);
   };
   const quiet = async (ms = 70) => {
@@ -131,6 +139,13 @@ export function sitDown(setup: ShellSetup, options: TypistOptions): Desktop {
     async line(text) {
       await typist.keys(text);
       await typist.enter();
+    },
+    async printed(text) {
+      await until(() => gone || output.includes(text), `${JSON.stringify(text)} is printed`, 20_000);
+    },
+    async asked(question) {
+      await until(() => gone || output.endsWith(question), `the question ${JSON.stringify(question)}`, 20_000);
+      await quiet();
     },
     quiet,
     pause: wait,
