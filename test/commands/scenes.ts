@@ -201,10 +201,11 @@ export const scenes: readonly Scene[] = [
     await at.keys("rm -rf /important");
     at.mark();
     await at.keys(ctrl("c"));
-    await at.quiet();
+    await at.prompt();
     await at.line("echo not removed");
-    await at.keys(`sleep 30${enter}`);
-    await at.quiet();
+    await at.keys(`naps${enter}`);
+    // Before it has the terminal, ^C goes to the shell.
+    await at.printed("asleep");
     at.mark();
     await at.keys(ctrl("c"));
     await at.prompt();

@@ -87,6 +87,7 @@ stty -echo; printf '%s' "$1"; IFS= read -r answer; stty echo; echo
 sleep 0.05; [ "\${2:-}" = again ] && { echo 'Sorry, try again.'; exec "$0" "$1"; }; exit 0
 `;
   writeFileSync(at("asks"), asks, { mode: 0o755 });
+  writeFileSync(at("naps"), "#!/bin/bash\necho asleep; exec sleep 30\n", { mode: 0o755 });
   writeFileSync(at("names"), "#!/bin/bash\nread -r -p 'Name: ' name; echo \"hello $name\"\n", { mode: 0o755 });
   const env = {
     ...{ HOME: at("home"), USER: "root", LOGNAME: "root", TERM: "xterm-256color", LANG: "C.UTF-8", SHELL: "/bin/bash" },
