@@ -15,6 +15,8 @@ import { createSignInFlow, type SignInFlow } from "./sign-in-flow.ts";
 import { createSignInStore, createSignIns } from "./sign-ins.ts";
 
 const hourMs = 60 * 60 * 1000;
+const toNobody = { groups: [], users: [] };
+const nothingGiven = { roles: { operator: toNobody, auditor: toNobody, admin: toNobody } };
 
 export interface IdentityNeeds {
   readonly settings: IdentitySettings;
@@ -45,7 +47,9 @@ export interface Identity {
 export function openIdentity({ settings, database, principals, pageUrl, clock, log, tell }: IdentityNeeds): Identity {
   const { rolesOf, isDisabled } = principals;
   const { oidc, believeDays } = settings;
-  const people = createPeople({ database, clock, isReserved: (name) => principals.isConfigured(name), believeDays });
+  const isReserved = (name: string) => principals.isConfigured(name);
+  const given = oidc ?? nothingGiven;
+  const people = createPeople({ database, clock, isReserved, believeDays, given });
   principals.also((name) => people.rolesOf(name));
   const apiTokens = createApiTokens({
     ...{ database, clock, rolesOf },

@@ -1,7 +1,8 @@
 /** Who has signed in by the identity provider: one name to one subject for good, and the roles that he then had. */
 import type { Clock } from "../flow/clock.ts";
 import type { DatabaseSync } from "../store/database.ts";
-import { type OidcIdentity, refusedSignIn } from "./oidc-identity.ts";
+import type { OidcSettings } from "./identity-settings.ts";
+import { type OidcIdentity, refusedSignIn, rolesGiven } from "./oidc-identity.ts";
 import type { RoleName } from "./policy.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -12,19 +13,22 @@ export interface PeopleNeeds {
   /** Names that the config gives to somebody: nobody comes in under one of them by a provider. */
   readonly isReserved: (name: string) => boolean;
   readonly believeDays: number;
+  /** What the config gives to whom. */
+  readonly given: Pick<OidcSettings, "roles">;
 }
 
 export interface People {
   /**
-   * Notes a sign-in, and under which name he goes here: always that of his first one. Throws a refusal for a name that
-   * another subject has, or the config.
+   * Notes a sign-in, and under which name he goes here: always that of his first one, whatever he is called there now, and
+   * by that one alone the config gives him roles. Throws a refusal for a name that another subject has, or the config, and
+   * for who has no role.
    */
   signedIn(identity: OidcIdentity): { readonly name: string; readonly roles: ReadonlySet<RoleName> };
   /** As of his last sign-in, while that is believed; undefined for a stranger. */
   rolesOf(name: string): ReadonlySet<RoleName> | undefined;
 }
 
-export function createPeople({ database, clock, isReserved, believeDays }: PeopleNeeds): People {
+export function createPeople({ database, clock, isReserved, believeDays, given }: PeopleNeeds): People {
   const byName = database.prepare("SELECT * FROM people WHERE name = ?");
   const bySubject = database.prepare("SELECT name FROM people WHERE issuer = ? AND subject = ?");
   const write = database.prepare(
@@ -32,12 +36,15 @@ export function createPeople({ database, clock, isReserved, believeDays }: Peopl
      ON CONFLICT (name) DO UPDATE SET roles = excluded.roles, signed_in_ms = excluded.signed_in_ms`,
   );
   return {
-    signedIn({ name: given, issuer, subject, roles }) {
+    signedIn({ claimed, issuer, subject, groups }) {
       const known = bySubject.get(issuer, subject)?.name;
-      // Providers let people rename themselves; what is theirs here goes by the name.
-      const name = known === undefined ? given : String(known);
-      if (isReserved(name)) throw refusedSignIn("name-reserved", name);
-      if (known === undefined && byName.get(name) !== undefined) throw refusedSignIn("subject-changed", name);
+      const name = known === undefined ? claimed : String(known);
+      for (const each of [claimed, name]) if (isReserved(each)) throw refusedSignIn("name-reserved", each);
+      const holder = byName.get(claimed);
+      if (holder !== undefined && (holder.issuer !== issuer || holder.subject !== subject))
+        throw refusedSignIn("subject-changed", claimed);
+      const roles = rolesGiven(given, name, groups);
+      if (roles.size === 0) throw refusedSignIn("no-role", name);
       write.run(name, issuer, subject, JSON.stringify([...roles]), clock.wallMs());
       return { name, roles };
     },
