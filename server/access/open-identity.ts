@@ -15,8 +15,6 @@ import { createSignInFlow, type SignInFlow } from "./sign-in-flow.ts";
 import { createSignInStore, createSignIns } from "./sign-ins.ts";
 
 const hourMs = 60 * 60 * 1000;
-const toNobody = { groups: [], users: [] };
-const nothingGiven = { roles: { operator: toNobody, auditor: toNobody, admin: toNobody } };
 
 export interface IdentityNeeds {
   readonly settings: IdentitySettings;
@@ -48,8 +46,7 @@ export function openIdentity({ settings, database, principals, pageUrl, clock, l
   const { rolesOf, isDisabled } = principals;
   const { oidc, believeDays } = settings;
   const isReserved = (name: string) => principals.isConfigured(name);
-  const given = oidc ?? nothingGiven;
-  const people = createPeople({ database, clock, isReserved, believeDays, given });
+  const people = createPeople({ database, clock, isReserved, believeDays, given: oidc });
   principals.also((name) => people.rolesOf(name));
   const apiTokens = createApiTokens({
     ...{ database, clock, rolesOf },

@@ -152,4 +152,15 @@ describe("who signed in before", () => {
     expect(() => people.signedIn({ ...ada, claimed: "zed" })).toThrow(refused);
     expect(people.signedIn(ada).name).toBe("ada");
   });
+
+  it("loses at the next start the roles that the config does not give to his groups any more, and all with the provider", () => {
+    open().signedIn(zed);
+    const less = given({ operator: { groups: ["others"] }, auditor: { users: ["zed"] } });
+    expect(rolesOf(open(less), "zed")).toEqual(["auditor"]);
+    expect(open(given({ admin: { groups: ["others"] } })).rolesOf("zed")).toBeUndefined();
+    expect(open({ ...byGroup, issuer: "https://other.example" }).rolesOf("zed")).toBeUndefined();
+    expect(rolesOf(open({ ...byGroup, issuer: "https://id.example/" }), "zed")).toEqual(["operator"]);
+    const none = createPeople({ database, clock, isReserved: () => false, believeDays: 30, given: undefined });
+    expect(none.rolesOf("zed")).toBeUndefined();
+  });
 });
