@@ -170,6 +170,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
     database: accessDb,
   });
+  opening.use(changes.onChange(({ why }) => why === "principals" && identity.apiTokens.forgetStrangers()));
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({

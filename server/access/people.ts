@@ -26,6 +26,8 @@ export interface People {
   signedIn(identity: OidcIdentity): { readonly name: string; readonly roles: ReadonlySet<RoleName> };
   /** What the config of now gives to him as of his last sign-in, while that is believed; undefined for a stranger. */
   rolesOf(name: string): ReadonlySet<RoleName> | undefined;
+  /** Which subject has the name; no other ever will. */
+  originOf(name: string): string | undefined;
 }
 
 export function createPeople({ database, clock, isReserved, believeDays, given }: PeopleNeeds): People {
@@ -47,6 +49,11 @@ export function createPeople({ database, clock, isReserved, believeDays, given }
       if (roles.size === 0) throw refusedSignIn("no-role", name);
       write.run(name, issuer, subject, JSON.stringify([...groups]), clock.wallMs());
       return { name, roles };
+    },
+
+    originOf(name) {
+      const row = byName.get(name);
+      return row && JSON.stringify([row.issuer, row.subject]);
     },
 
     rolesOf(name) {

@@ -26,7 +26,7 @@ describe("A12: a program that logs in by a code", () => {
   beforeEach(() => {
     clock = createHeldClock();
     database = openAccessDb(":memory:");
-    apiTokens = createApiTokens({ database, clock, rolesOf: (name) => roles[name] });
+    apiTokens = createApiTokens({ database, clock, rolesOf: (name) => roles[name], originOf: () => "config" });
     logins = createLogins({ apiTokens, clock, tokenMs: 3_600_000, enabled: true });
   });
   afterEach(() => database.close());
