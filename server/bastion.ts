@@ -56,7 +56,7 @@ import { openRecordings } from "./recording/open-recordings.ts";
 import { keyRing } from "./recording/public-key.ts";
 import { openReplays } from "./recording/replays.ts";
 import { openSealKey } from "./recording/seal-key.ts";
-import { endShellsOfDisabled, type Reloaded, Reloading } from "./reload.ts";
+import { endShellsWithoutRight, type Reloaded, Reloading } from "./reload.ts";
 import type { GroupWord } from "./rpc/access-service.ts";
 import { createRoutes, maxMessageBytes } from "./rpc/routes.ts";
 import { blankKeyFrame } from "./session/key-frame.ts";
@@ -171,6 +171,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     ...{ settings: config.identity, principals, clock, log, tell, pageUrl: () => config.identity.url ?? linkBase() },
     database: accessDb,
   });
+  opening.use(changes.onChange(({ why }) => why === "principals" && identity.apiTokens.forgetStrangers()));
   let keeper: Keeper | undefined;
   const recordings = opening.use(
     await openRecordings({
@@ -213,7 +214,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     maxSessions: config.maxSessions,
     atOnce: (user, target) => limits(user, target),
   });
-  opening.use(endShellsOfDisabled({ changes, principals, registry }));
+  opening.use(endShellsWithoutRight({ changes, rights, principals, registry }));
   const limits = (user: string, target: string) => limitsOf(reloading.now, user, target);
   opening.use(openLimitWatch({ live: () => registry.live(), limitsOf: limits, audit, clock }));
   const reloading = new Reloading(config, { rights, principals, audit, log, token });

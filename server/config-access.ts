@@ -25,9 +25,15 @@ export const policySchema = z
     /** Every one of them; of several values, any; "*": whatever it is. */
     labels: z.record(z.string().max(100), z.union([labelValue, z.array(labelValue).min(1)])).optional(),
   })
-  .superRefine(({ allow, deny }, context) => {
+  .superRefine(({ allow, deny, whose, targets, labels }, context) => {
     if ((allow === undefined) === (deny === undefined))
       context.addIssue({ code: "custom", message: "a policy has either allow or deny" });
+    const narrow = whose !== "any" || targets !== undefined || labels !== undefined;
+    if (narrow && allow?.includes("audit"))
+      context.addIssue({
+        ...{ code: "custom", path: ["allow"] },
+        message: "the audit log is about everything: audit goes without whose, targets and labels",
+      });
   });
 export type PolicyConfig = z.output<typeof policySchema>;
 

@@ -2,11 +2,12 @@
 import { rulesFrom } from "./access/built-in-rules.ts";
 import type { AccessChanges } from "./access/changes.ts";
 import type { Principals } from "./access/principals.ts";
-import type { Rights } from "./access/rights.ts";
+import { type Rights, resourceOf } from "./access/rights.ts";
 import { configDigest } from "./audit/server-notes.ts";
 import type { Audit } from "./audit.ts";
 import type { Config } from "./config.ts";
 import { rulesOf } from "./config-access.ts";
+import type { SessionInfo } from "./events.ts";
 import type { Log } from "./log.ts";
 import { principalList } from "./principal-list.ts";
 import type { Registry } from "./session/registry.ts";
@@ -66,16 +67,28 @@ export class Reloading {
   }
 }
 
-/** Ends the shells of whoever is disabled, whenever principals change, until disposed. */
-export function endShellsOfDisabled(needs: {
+/**
+ * Ends the shells of whoever may not have them any more, whenever rules or principals change, until disposed: of who is
+ * disabled, or unknown by now, and of who may not open a shell there or take it up again.
+ */
+export function endShellsWithoutRight(needs: {
   readonly changes: AccessChanges;
+  readonly rights: Rights;
   readonly principals: Principals;
   readonly registry: Registry;
 }): Disposable {
-  return needs.changes.onChange(({ why, name }) => {
-    if (why !== "principals") return;
-    const concerned = (who: string) => (name === undefined || who === name) && needs.principals.isDisabled(who);
-    needs.registry.closeAll("access-ended", undefined, ({ operator }) => concerned(operator.name));
+  const { changes, rights, principals, registry } = needs;
+  const mayHave = (info: SessionInfo) => {
+    const { name } = info.operator;
+    const roles = principals.rolesOf(name);
+    if (roles === undefined) return false;
+    const shell = resourceOf(info);
+    return (["open", "reattach"] as const).every((action) => rights.may({ name, roles }, action, shell));
+  };
+  return changes.onChange(({ why, name }) => {
+    if (why !== "principals" && why !== "rules") return;
+    const concerned = ({ operator }: SessionInfo) => name === undefined || operator.name === name;
+    registry.closeAll("access-ended", undefined, (info) => concerned(info) && !mayHave(info));
   });
 }
 

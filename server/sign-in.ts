@@ -1,6 +1,6 @@
 /** The way into the page: one-time codes and the tokens they give; on one node, or on every node of a group alike. */
 import { type AskRedeem, codeOfNode, redeemAnywhere, redeemHere } from "./access/group-links.ts";
-import { createGroupPageTokens } from "./access/group-page-tokens.ts";
+import { createGroupPageTokens, type PageTokenNews } from "./access/group-page-tokens.ts";
 import { type Link, Links } from "./access/links.ts";
 import { MemoryPageTokens, type PageToken } from "./access/page-tokens.ts";
 import type { Caller, RoleName } from "./access/policy.ts";
@@ -51,7 +51,7 @@ export function createSignIn(needs: SignInNeeds): SignIn {
       ? undefined
       : createGroupPageTokens({
           ...{ keys, clock, rolesOf },
-          ...(group === undefined ? {} : { tellUses: (ids: readonly string[]) => tell(group, ids, log) }),
+          ...(group === undefined ? {} : { tell: (news: PageTokenNews) => tell(group, news, log) }),
         });
   const tokens = shared ?? new MemoryPageTokens(clock, rolesOf);
   using opening = new DisposableStack();
@@ -66,8 +66,8 @@ export function createSignIn(needs: SignInNeeds): SignIn {
       }),
     );
     opening.use(
-      inbox.on("pageUses", ({ tokenIds }) =>
-        shared?.usedElsewhere(tokenIds.map((id) => Buffer.from(id).toString("base64url"))),
+      inbox.on("pageUses", ({ tokenIds, endedIds }) =>
+        shared?.toldElsewhere({ used: tokenIds.map(textOf), ended: endedIds.map(textOf) }),
       ),
     );
   }
@@ -112,11 +112,15 @@ function askOf({ inbox }: SignInGroup): AskRedeem {
   };
 }
 
-/** At most once a minute. What gets lost costs somebody a new link after two hours, no more. */
-function tell({ inbox, others }: SignInGroup, ids: readonly string[], log: Log): void {
-  const tokenIds = ids.map((id) => Buffer.from(id, "base64url"));
+function textOf(id: Uint8Array): string {
+  return Buffer.from(id).toString("base64url");
+}
+
+/** What gets lost of uses costs somebody a new link after two hours, no more; what was ended is told again each minute. */
+function tell({ inbox, others }: SignInGroup, { used, ended }: PageTokenNews, log: Log): void {
+  const [tokenIds, endedIds] = [used, ended].map((ids) => ids.map((id) => Buffer.from(id, "base64url")));
   for (const node of others())
     inbox
-      .send(node, { case: "pageUses", value: { tokenIds } })
+      .send(node, { case: "pageUses", value: { tokenIds: tokenIds ?? [], endedIds: endedIds ?? [] } })
       .catch((error) => log.debug({ err: error, node }, "another node does not know which pages are in use here"));
 }

@@ -61,12 +61,17 @@ export interface Access {
   refused(): void;
   /** Somebody looks at the page again: another tab of this browser may have signed in or out by the provider. Never throws. */
   lookedAt(): Promise<void>;
-  /** Forgets the token of this tab, or ends the browser's sign-in by the provider, with all that the page shows. Never throws. */
+  /**
+   * Ends the token of this tab, and forgets it also when the server cannot be asked; or ends the browser's sign-in by the
+   * provider. All that the page shows goes with it. Never throws.
+   */
   leave(): Promise<void>;
 }
 
 const storageKey = "bartizan.token";
 const timeoutMs = 10_000;
+/** Who leaves is not kept waiting for a server that is away. */
+const leaveMs = 3000;
 
 /** The token lives in sessionStorage: of this origin with its port, of this tab, and gone with it. */
 export function storedToken(): string {
@@ -252,7 +257,14 @@ export function createAccess(
     },
     async leave() {
       const { token, who } = { token: storedToken(), who: present() };
-      if (token !== "" || who?.way !== "provider") return forget("over");
+      if (token !== "") {
+        await client()
+          .logout({}, { timeoutMs: leaveMs })
+          .catch(() => {});
+        // A newer link may have come meanwhile.
+        return [token, ""].includes(storedToken()) ? forget("over") : undefined;
+      }
+      if (who?.way !== "provider") return forget("over");
       // Only the server can end it. While it cannot be asked, the page says so, and the sign-in goes on.
       await client()
         .logout({}, { timeoutMs })

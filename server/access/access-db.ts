@@ -48,6 +48,11 @@ const migrations = [
      lifted_ms INTEGER,
      lifted_by TEXT
    ) STRICT;`,
+  // What the config makes of his groups is asked anew each time. Who signed in before has none until he does so again.
+  `ALTER TABLE people DROP COLUMN roles;
+   ALTER TABLE people ADD COLUMN groups TEXT NOT NULL DEFAULT '[]';`,
+  // Whose name it is that owns a token. Of those made before it is not known: they are worth nothing.
+  "ALTER TABLE api_tokens ADD COLUMN origin TEXT NOT NULL DEFAULT '';",
 ];
 
 /** The caller closes it. `path` may be ":memory:". Throws `config` when it cannot be used. */

@@ -23,6 +23,9 @@ const maxLabelLength = 100;
 const usedEveryMs = 60_000;
 const form = /^bzt_([a-z2-7]{16})_[A-Za-z0-9_-]{43}$/;
 
+/** Names that are in the config, or the local user's. */
+export const configOrigin = "config";
+
 /** "api": for a program. "login": what `bartizan login` got. */
 export type TokenKind = "api" | "login";
 
@@ -63,6 +66,8 @@ export interface ApiTokensNeeds {
   readonly clock: Clock;
   /** The roles that a person has now; undefined: there is no such person any more. Asked at each use. */
   readonly rolesOf: (owner: string) => ReadonlySet<RoleName> | undefined;
+  /** Where a name comes from now: a token is for nobody else who has it later. Undefined: nobody has it. */
+  readonly originOf: (owner: string) => string | undefined;
   /** Told when a token is used from an address other than that of its last use. */
   readonly onNewSource?: (token: ApiToken, address: string) => void;
 }
@@ -80,14 +85,22 @@ export interface ApiTokens {
   find(id: string): ApiToken | undefined;
   /** Worth nothing from now on; harmless for one that is not there. */
   revoke(id: string): void;
+  /** Removes the tokens of names that the config does not have any more: the next of the name is somebody else. */
+  forgetStrangers(): void;
 }
 
-export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTokensNeeds): ApiTokens {
+export function createApiTokens(needs: ApiTokensNeeds): ApiTokens {
+  const { database, clock, rolesOf, originOf, onNewSource } = needs;
   const byId = database.prepare("SELECT * FROM api_tokens WHERE id = ?");
   const all = database.prepare("SELECT * FROM api_tokens WHERE ?1 IS NULL OR owner = ?1 ORDER BY created_ms DESC, id");
-  const insert = database.prepare("INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)");
+  const insert = database.prepare(
+    `INSERT INTO api_tokens (id, owner, label, kind, digest, roles, narrowed, created_ms, expires_ms, origin)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
   const remove = database.prepare("DELETE FROM api_tokens WHERE id = ?");
   const used = database.prepare("UPDATE api_tokens SET used_ms = ?, used_from = ? WHERE id = ?");
+  const ofOrigin = database.prepare("SELECT DISTINCT owner FROM api_tokens WHERE origin = ?");
+  const forgetOwner = database.prepare("DELETE FROM api_tokens WHERE owner = ? AND origin = ?");
   const forget = database.prepare("DELETE FROM api_tokens WHERE owner = ? AND expires_ms <= ?");
   // An unknown id takes the work that a known one takes.
   const nobody = randomBytes(32);
@@ -100,7 +113,9 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
     if (moved) onNewSource?.(token, address);
   }
 
-  function asOfNow(token: ApiToken): Caller | undefined {
+  function asOfNow(row: Row): Caller | undefined {
+    const token = tokenOf(row);
+    if (row.origin !== originOf(token.owner)) return undefined;
     const present = rolesOf(token.owner);
     const roles = new Set(token.roles.filter((role) => present?.has(role)));
     if (clock.wallMs() >= token.expiresAtMs || roles.size === 0) return undefined;
@@ -132,7 +147,11 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
       const id = base32(randomBytes(10));
       const token = `bzt_${id}_${randomBytes(32).toString("base64url")}`;
       const written = [JSON.stringify(roles), JSON.stringify(wish.narrowed)] as const;
-      insert.run(id, caller.name, label, wish.kind, digestOf(token), ...written, now, now + Math.floor(wish.forMs));
+      const times = [now, now + Math.floor(wish.forMs)] as const;
+      const origin = originOf(caller.name);
+      if (origin === undefined)
+        throw new BartizanFault("forbidden", "You are not known here any more.", "Sign in again.");
+      insert.run(id, caller.name, label, wish.kind, digestOf(token), ...written, ...times, origin);
       return { token, made: tokenOf(byId.get(id) as Row) };
     },
 
@@ -142,14 +161,14 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
       const right = timingSafeEqual((row?.digest as Uint8Array | undefined) ?? nobody, digestOf(given));
       if (id === undefined || row === undefined || !right) return undefined;
       const token = tokenOf(row);
-      const caller = asOfNow(token);
+      const caller = asOfNow(row);
       if (caller === undefined) return undefined;
       noteUse(token, address);
       return {
         caller,
         again() {
           const still = byId.get(id);
-          return still === undefined ? undefined : asOfNow(tokenOf(still));
+          return still === undefined ? undefined : asOfNow(still);
         },
         end: () => void remove.run(id),
       };
@@ -161,6 +180,12 @@ export function createApiTokens({ database, clock, rolesOf, onNewSource }: ApiTo
       return row === undefined ? undefined : tokenOf(row);
     },
     revoke: (id) => void remove.run(id),
+    forgetStrangers() {
+      for (const row of ofOrigin.all(configOrigin)) {
+        const owner = String(row.owner);
+        if (originOf(owner) !== configOrigin) forgetOwner.run(owner, configOrigin);
+      }
+    },
   };
 }
 

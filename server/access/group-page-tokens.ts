@@ -1,4 +1,4 @@
-/** Page tokens that every node with the deployment's key takes: sealed, with name, roles and end inside; nothing is stored. */
+/** Page tokens that every node with the deployment's key takes: sealed, with name, roles and end inside. Stored is which were ended. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import type { Clock } from "../flow/clock.ts";
 import { idleMs, longestMs, type PageToken, type PageTokens } from "./page-tokens.ts";
@@ -11,7 +11,9 @@ const tagBytes = 16;
 const nonce = Buffer.alloc(12);
 /** Tokens whose use is remembered; at the bound the longest unused is counted anew from the node's start. */
 const maxKnown = 10_000;
-/** Uses are told to the other nodes this often, while there are any. */
+/** Tokens that were ended before their time; at the bound the one ended first is forgotten. */
+const maxEnded = 10_000;
+/** What is new is told to the other nodes this often, and as long as there are any, which were ended: some may just have come. */
 const tellMs = 60_000;
 /** Of one message; the rest goes with the next. */
 const maxTold = 1000;
@@ -25,13 +27,18 @@ export interface GroupPageTokensNeeds {
   readonly clock: Clock;
   /** What somebody of that name may do on this node now; undefined: he is not known here, or not any more. */
   readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
-  /** Tells the other nodes that these were in use here within the last minute. Never throws. */
-  readonly tellUses?: (ids: readonly PageTokenId[]) => void;
+  /** Tells the other nodes which were in use here within the last minute, and which were ended. Never throws. */
+  readonly tell?: (news: PageTokenNews) => void;
+}
+
+export interface PageTokenNews {
+  readonly used: readonly PageTokenId[];
+  readonly ended: readonly PageTokenId[];
 }
 
 export interface GroupPageTokens extends PageTokens, Disposable {
-  /** Another node says that these were in use there within the last minute. */
-  usedElsewhere(ids: readonly PageTokenId[]): void;
+  /** Another node says which were in use there within the last minute, and which were ended. */
+  toldElsewhere(news: PageTokenNews): void;
 }
 
 interface Use {
@@ -43,7 +50,8 @@ interface Use {
 /**
  * Twelve hours hold exactly, by the clocks of the two nodes. Two idle hours are counted from the last use that this node
  * knows of: its own, those that others told, the token's making, its own start. So after a restart an idle token is good
- * for two hours again, and one that was in use only on nodes that could not be heard may be refused.
+ * for two hours again, and one that was in use only on nodes that could not be heard may be refused. One that was ended is
+ * worth nothing here at once, and on the nodes that hear of it; a node that starts hears of it within a minute.
  */
 export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTokens {
   const { keys, clock, rolesOf } = needs;
@@ -51,6 +59,8 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
   /** By id, longest unused first. */
   const uses = new Map<PageTokenId, Use>();
   const untold = new Set<PageTokenId>();
+  /** By id: until when it would have been good, by the monotonic clock. Longest ended first. */
+  const ended = new Map<PageTokenId, number>();
   let telling: Disposable | undefined;
   let over = false;
 
@@ -66,19 +76,35 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
 
   function usedHere(id: PageTokenId, use: Use): void {
     touch(id, use);
-    if (needs.tellUses === undefined || over || untold.size >= maxKnown) return;
+    if (needs.tell === undefined || over || untold.size >= maxKnown) return;
     untold.add(id);
+    telling ??= clock.after(tellMs, tell);
+  }
+
+  function noteEnded(id: PageTokenId, leftMs: number): void {
+    const now = clock.monotonicMs();
+    ended.set(id, ended.get(id) ?? now + leftMs);
+    for (const [each, untilMs] of ended) if (untilMs <= now || ended.size > maxEnded) ended.delete(each);
+  }
+
+  function end(id: PageTokenId, leftMs: number): void {
+    if (leftMs <= 0) return;
+    noteEnded(id, leftMs);
+    if (needs.tell === undefined || over) return;
+    needs.tell({ used: [], ended: [id] });
     telling ??= clock.after(tellMs, tell);
   }
 
   function tell(): void {
     telling = undefined;
     const ids = [...untold].slice(0, maxTold);
-    needs.tellUses?.(ids);
+    const now = clock.monotonicMs();
+    for (const [id, untilMs] of ended) if (untilMs <= now) ended.delete(id);
+    needs.tell?.({ used: ids, ended: [...ended.keys()].slice(-maxTold) });
     for (const id of ids) untold.delete(id);
     // An open stream is use all the time.
     for (const [id, { open }] of uses) if (open > 0) untold.add(id);
-    if (untold.size > 0) telling = clock.after(tellMs, tell);
+    if (untold.size > 0 || ended.size > 0) telling = clock.after(tellMs, tell);
   }
 
   return {
@@ -99,11 +125,12 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
       const { id, expiresAtMs, name, roles } = opened;
       const now = clock.monotonicMs();
       const leftMs = expiresAtMs - clock.wallMs();
-      if (leftMs <= 0) return undefined;
+      if (leftMs <= 0 || ended.has(id)) return undefined;
       const use = uses.get(id) ?? { atMs: Math.max(startedMs, now - Math.max(0, longestMs - leftMs)), open: 0 };
       if (use.open === 0 && now - use.atMs >= idleMs) return undefined;
       // Whoever lost a role since then has lost it here, too.
       const again = (): Caller | undefined => {
+        if (ended.has(id) || clock.wallMs() >= expiresAtMs) return undefined;
         const may = rolesOf(name);
         if (may === undefined) return undefined;
         const both = new Set(roleNames.filter((role) => roles.includes(role) && may.has(role)));
@@ -120,11 +147,13 @@ export function createGroupPageTokens(needs: GroupPageTokensNeeds): GroupPageTok
         };
         call.addEventListener("abort", closed, { once: true });
       }
-      return { caller, again };
+      return { caller, again, end: () => end(id, expiresAtMs - clock.wallMs()) };
     },
 
-    usedElsewhere(ids) {
-      for (const id of ids.slice(0, maxTold)) touch(id, uses.get(id) ?? { atMs: 0, open: 0 });
+    toldElsewhere(news) {
+      for (const id of news.used.slice(0, maxTold)) touch(id, uses.get(id) ?? { atMs: 0, open: 0 });
+      // None is good for longer than the longest.
+      for (const id of news.ended.slice(0, maxTold)) noteEnded(id, longestMs);
     },
 
     [Symbol.dispose]() {

@@ -39,14 +39,25 @@ export interface LockStore {
 export interface LocalLocks extends LockStore {
   /** All that are kept, lifted ones too. */
   records(): readonly LockRecord[];
-  /** Takes over what other nodes know; true when that changed anything. */
-  merge(records: readonly LockRecord[]): boolean;
+  /** Takes over what other nodes know. */
+  merge(records: readonly LockRecord[]): Merged;
+}
+
+export interface Merged {
+  /** Something is not as it was. */
+  readonly changed: boolean;
+  /** So many do not hold here although they are in force: there are too many. */
+  readonly dropped: number;
 }
 
 /** More than these at once are a mistake, or an attack. */
 const mostLocks = 10_000;
-/** What is over is forgotten this long after. */
+/** In force, with those of others: each node by itself may set the most. */
+const mostInForce = 2 * mostLocks;
+/** What is over is forgotten this long after ... */
 const forgetMs = 90 * 24 * 60 * 60 * 1000;
+/** ... and before that what was over first, when there is more. */
+const mostOver = 20_000;
 
 export function newLockId(): string {
   return randomBytes(9).toString("base64url");
@@ -61,13 +72,22 @@ export function openLocks(db: DatabaseSync, clock: Clock, changes: AccessChanges
   const forget = db.prepare("DELETE FROM locks WHERE id = ?");
   for (const row of db.prepare("SELECT * FROM locks ORDER BY set_ms").all()) {
     const record = recordOf(row);
-    const overAtMs = Math.min(
-      record.lifted?.atMs ?? Number.POSITIVE_INFINITY,
-      record.untilMs ?? Number.POSITIVE_INFINITY,
-    );
-    if (overAtMs + forgetMs < clock.wallMs()) forget.run(record.id);
-    else kept.set(record.id, record);
+    kept.set(record.id, record);
   }
+  const isOld = (record: LockRecord) => overAtMs(record) + forgetMs < clock.wallMs();
+  const drop = ({ id }: LockRecord) => {
+    forget.run(id);
+    kept.delete(id);
+  };
+  const tidy = () => {
+    const over = [...kept.values()].filter((record) => !inForce(record, clock.wallMs()));
+    const [old, young] = [over.filter(isOld), over.filter((record) => !isOld(record))];
+    const surplus = Math.max(0, young.length - mostOver);
+    const firstOver = surplus === 0 ? [] : young.sort((one, other) => overAtMs(one) - overAtMs(other));
+    for (const record of [...old, ...firstOver.slice(0, surplus)]) drop(record);
+    return young.length - surplus;
+  };
+  tidy();
   const keep = (record: LockRecord) => {
     insert.run({
       ...{ id: record.id, user: record.user, role: record.role, target: record.target, reason: record.reason },
@@ -80,6 +100,7 @@ export function openLocks(db: DatabaseSync, clock: Clock, changes: AccessChanges
   const everywhere = Promise.resolve(true);
   return {
     set(lock) {
+      tidy();
       if (valid().length >= mostLocks)
         throw new BartizanFault("limit", "There are too many locks.", "Lift some: `bartizan locks`.");
       const record = { ...lock, setAtMs: clock.wallMs(), lifted: undefined };
@@ -111,15 +132,28 @@ export function openLocks(db: DatabaseSync, clock: Clock, changes: AccessChanges
     stale: false,
     records: () => [...kept.values()],
     merge(records) {
+      let overPlaces = mostOver - tidy();
+      let places = mostInForce - valid().length;
+      let dropped = 0;
       const news = records.filter((record) => {
         const own = kept.get(record.id);
-        return own === undefined ? kept.size < 2 * mostLocks : newer(own, record) !== own;
+        if (own !== undefined) return newer(own, record) !== own;
+        // What is over bars nobody: it is only remembered so that an older word of it does not count.
+        if (!inForce(record, clock.wallMs())) return !isOld(record) && overPlaces-- > 0;
+        if (places-- > 0) return true;
+        dropped += 1;
+        return false;
       });
       for (const record of news) keep(record);
       if (news.length > 0) changes.tell({ why: "locks" });
-      return news.length > 0;
+      return { changed: news.length > 0, dropped };
     },
   };
+}
+
+/** When it ceased, or will cease, to be in force. */
+function overAtMs({ lifted, untilMs }: LockRecord): number {
+  return Math.min(lifted?.atMs ?? Number.POSITIVE_INFINITY, untilMs ?? Number.POSITIVE_INFINITY);
 }
 
 function endOf({ untilMs }: Lock): number {

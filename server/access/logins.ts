@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { BartizanFault } from "../errors.ts";
+import { hostOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
 import { type ApiToken, type ApiTokens, longestTokenMs } from "./api-tokens.ts";
 import type { Caller } from "./policy.ts";
@@ -103,10 +104,12 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
     begin(host, address) {
       if (!enabled)
         throw new BartizanFault("forbidden", "Logging in by a code is switched off here.", "Ask an admin for a token.");
-      beginTries.take(address);
+      // Who has one address of IPv6 has all of its net.
+      const from = hostOf(address);
+      beginTries.take(from);
       const now = clock.monotonicMs();
       tidy(now);
-      const same = [...open.values()].filter((entry) => entry.address === address).length;
+      const same = [...open.values()].filter((entry) => hostOf(entry.address) === from).length;
       if (open.size >= maxOpen || same >= maxEachAddress)
         throw new BartizanFault("limit", "Too many logins wait to be allowed.", "Wait some minutes.");
       const id = randomBytes(32).toString("base64url");

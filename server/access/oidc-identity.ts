@@ -1,4 +1,4 @@
-/** From a provider's claims to a name and roles: pure, and refusing whatever is not plainly said. */
+/** From a provider's claims to who that is, and to roles: pure, and refusing whatever is not plainly said. */
 import { BartizanFault } from "../errors.ts";
 import type { OidcSettings } from "./identity-settings.ts";
 import { type RoleName, roleNames } from "./policy.ts";
@@ -17,17 +17,20 @@ export type RefusalCause =
 
 /** Who somebody is by his provider. */
 export interface OidcIdentity {
-  readonly name: string;
+  /** As he is called there now. What he is called here, and so what he may, is for `People` to say. */
+  readonly claimed: string;
   readonly issuer: string;
   /** The provider's own, lasting name of him. */
   readonly subject: string;
-  readonly roles: ReadonlySet<RoleName>;
+  readonly groups: ReadonlySet<string>;
 }
 
 export type Claims = Readonly<Record<string, unknown>>;
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$/;
 const maxGroups = 2000;
+/** The config has none longer. */
+const maxGroupLength = 200;
 
 /** The one text for every sign-in that is refused; `cause` and `detail` are for the log. */
 export function refusedSignIn(cause: RefusalCause, detail: unknown = ""): BartizanFault {
@@ -41,7 +44,7 @@ export function refusalOf(error: unknown): RefusalCause | undefined {
   return cause?.refusal;
 }
 
-/** Throws a refusal for claims that do not say who he is, how he proved it, or that he may come in at all. */
+/** Throws a refusal for claims that do not say who he is, or how he proved it. */
 export function identityFrom(claims: Claims, settings: OidcSettings): OidcIdentity {
   const { sub, iss } = claims;
   if (typeof sub !== "string" || sub === "" || typeof iss !== "string") throw refusedSignIn("answer-unfit", "no sub");
@@ -51,20 +54,29 @@ export function identityFrom(claims: Claims, settings: OidcSettings): OidcIdenti
   if (settings.nameClaim === "email" && claims.email_verified !== true) throw refusedSignIn("email-unverified", name);
   const amr = textsOf(claims.amr);
   if (settings.amr.length > 0 && !settings.amr.some((way) => amr.has(way))) throw refusedSignIn("assurance", [...amr]);
-  const groups = textsOf(claims[settings.groupsClaim]);
-  const roles = new Set(
-    roleNames.filter((role) => {
-      const given = settings.roles[role];
-      return given.users.includes(name) || given.groups.some((group) => groups.has(group));
-    }),
+  return { claimed: name, issuer: iss, subject: sub, groups: textsOf(claims[settings.groupsClaim]) };
+}
+
+/** What the config gives to somebody of this name here and of these groups. */
+export function rolesGiven(
+  { roles }: Pick<OidcSettings, "roles">,
+  name: string,
+  groups: ReadonlySet<string>,
+): ReadonlySet<RoleName> {
+  return new Set(
+    roleNames.filter(
+      (role) => roles[role].users.includes(name) || roles[role].groups.some((group) => groups.has(group)),
+    ),
   );
-  if (roles.size === 0) throw refusedSignIn("no-role", name);
-  return { name, issuer: iss, subject: sub, roles };
 }
 
 /** One text, or a list of texts; anything else is none. */
 function textsOf(value: unknown): ReadonlySet<string> {
-  if (typeof value === "string") return new Set([value]);
+  if (isWord(value)) return new Set([value]);
   if (!Array.isArray(value)) return new Set();
-  return new Set(value.slice(0, maxGroups).filter((each) => typeof each === "string"));
+  return new Set(value.slice(0, maxGroups).filter(isWord));
+}
+
+function isWord(value: unknown): value is string {
+  return typeof value === "string" && value.length <= maxGroupLength;
 }

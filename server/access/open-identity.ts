@@ -4,7 +4,7 @@ import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { DatabaseSync } from "../store/database.ts";
-import { type ApiTokens, createApiTokens } from "./api-tokens.ts";
+import { type ApiTokens, configOrigin, createApiTokens } from "./api-tokens.ts";
 import type { TellIdentity } from "./identity-events.ts";
 import type { IdentitySettings } from "./identity-settings.ts";
 import { createLogins, type Logins } from "./logins.ts";
@@ -45,15 +45,20 @@ export interface Identity {
 export function openIdentity({ settings, database, principals, pageUrl, clock, log, tell }: IdentityNeeds): Identity {
   const { rolesOf, isDisabled } = principals;
   const { oidc, believeDays } = settings;
-  const people = createPeople({ database, clock, isReserved: (name) => principals.isConfigured(name), believeDays });
+  const isReserved = (name: string) => principals.isConfigured(name);
+  const people = createPeople({ database, clock, isReserved, believeDays, given: oidc });
   principals.also((name) => people.rolesOf(name));
   const apiTokens = createApiTokens({
     ...{ database, clock, rolesOf },
+    originOf: (name) => (isReserved(name) ? configOrigin : people.originOf(name)),
     onNewSource: ({ id, owner }, address) =>
       tell({ event: "token-used-from-new-source", actor: { name: owner, address }, who: owner, token: id }),
   });
+  apiTokens.forgetStrangers();
   const signIns = createSignIns({
-    ...{ store: createSignInStore(database), clock, rolesOf },
+    ...{ store: createSignInStore(database), clock },
+    // A name that the config has taken since is somebody else's.
+    rolesOf: (name) => (isReserved(name) ? undefined : rolesOf(name)),
     ...{ idleMs: settings.idleMinutes * 60_000, longestMs: settings.signInHours * hourMs },
   });
   const loginMs = settings.loginHours * hourMs;

@@ -24,7 +24,7 @@ export interface PageTokens {
   issue(caller: Caller): PageToken;
   /**
    * Who the token stands for. It counts as used until `call`, the signal of the call that brought it, aborts: a stream
-   * keeps its token alive. A stream that is open when the twelve hours are over goes on; the next call is refused.
+   * keeps its token alive, up to the twelve hours, which end streams too.
    */
   credentialOf(token: string, call: AbortSignal): Credential | undefined;
 }
@@ -70,8 +70,7 @@ export class MemoryPageTokens implements PageTokens {
     if (entry === undefined) return undefined;
     const now = this.#clock.monotonicMs();
     this.#entries.delete(key);
-    const again = () => this.#asOfNow(entry.caller);
-    const caller = again();
+    const caller = this.#asOfNow(entry.caller);
     if (caller === undefined || this.#over(entry, now)) return undefined;
     this.#entries.set(key, entry);
     entry.usedAtMs = now;
@@ -83,7 +82,12 @@ export class MemoryPageTokens implements PageTokens {
       };
       call.addEventListener("abort", closed, { once: true });
     }
-    return { caller, again };
+    const isThere = () => this.#entries.get(key) === entry && !this.#over(entry, this.#clock.monotonicMs());
+    return {
+      caller,
+      again: () => (isThere() ? this.#asOfNow(entry.caller) : undefined),
+      end: () => void this.#entries.delete(key),
+    };
   }
 
   #asOfNow(caller: Caller): Caller | undefined {

@@ -53,6 +53,9 @@ export const actions = {
 } as const satisfies Readonly<Record<string, "alone" | "target" | "owned">>;
 export type Action = keyof typeof actions;
 
+/** These show something of everything, whosever it is and wherever: nothing that is narrowed to a part gives them. */
+export const undivided: ReadonlySet<Action> = new Set(["audit"]);
+
 /** For the methods that need no token: they give one. */
 export const anyone = "anyone";
 
@@ -167,6 +170,7 @@ function barrier(caller: Caller, action: Action, resource: Resource | undefined)
   const { scope } = caller;
   if (scope === undefined || action === "identify") return undefined;
   if (scope.actions?.has(action) === false) return "his token is not for that";
+  if (undivided.has(action) && (scope.targets ?? scope.labels) !== undefined) return "his token is for a part alone";
   if (resource === undefined || actions[action] === "alone") return undefined;
   if (scope.targets !== undefined && !hasName(scope.targets, resource.target)) return "his token is for other targets";
   if (scope.labels !== undefined && !hasLabels(scope.labels, resource.labels)) return "his token is for other labels";
@@ -184,8 +188,9 @@ export function mismatch(
   if (roles !== undefined && !roles.some((role) => caller.roles.has(role))) return `it is for ${roles.join(", ")}`;
   if (users !== undefined && !users.includes(caller.name)) return "it is for other users";
   const denies = effect === "deny";
+  const narrow = whose !== "any" || targets !== undefined || labels !== undefined;
+  if (narrow && !denies && undivided.has(action)) return "it gives a part alone, and this shows everything";
   if (resource === undefined) {
-    const narrow = whose !== "any" || targets !== undefined || labels !== undefined;
     return denies && narrow && actions[action] !== "alone" ? "it denies only some" : undefined;
   }
   if (actions[action] === "alone") return undefined;

@@ -1,6 +1,7 @@
 /** The way to the identity provider and back: who went, bound to his browser by a short-lived secret; each way back counts once. */
 import { randomBytes } from "node:crypto";
 import { BartizanFault, faultFrom } from "../errors.ts";
+import { hostOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { TellIdentity } from "./identity-events.ts";
@@ -80,7 +81,8 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
   return {
     async begin(wanted, address) {
       try {
-        tries.take(address);
+        // Who has one address of IPv6 has all of its net.
+        tries.take(hostOf(address));
       } catch (error) {
         tell({ event: "login-throttled", address });
         throw error;

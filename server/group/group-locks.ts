@@ -48,6 +48,11 @@ export interface GroupLocks extends LockStore, AsyncDisposable {
   compare(): Promise<void>;
 }
 
+/** Another node answered that a lock does not hold there. */
+class NotTaken extends Error {
+  override readonly name = "NotTaken";
+}
+
 export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
   const { local, bus, names, sealed, inbox, others, strictMs, clock, audit, log } = needs;
   const life = new AbortController();
@@ -75,7 +80,8 @@ export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
       const record = read && fromWire(read.message);
       if (record !== undefined && record.id === id) there.set(id, record);
     }
-    if (local.merge([...there.values()])) log.info({ locks: there.size }, "locks of other nodes taken over");
+    const { changed, dropped } = local.merge([...there.values()]);
+    if (changed) log.info({ locks: there.size }, "locks of other nodes taken over");
     const nowMs = clock.wallMs();
     const missing = local.records().filter((record) => {
       const other = there.get(record.id);
@@ -84,6 +90,7 @@ export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
       return newer(other, record) !== other;
     });
     await write(missing);
+    if (dropped > 0) return log.error({ dropped }, "there are too many locks: some of other nodes do not hold here");
     freshAtMs = clock.monotonicMs();
     toldStale = false;
   }
@@ -102,7 +109,10 @@ export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
   /** Whether all other nodes hold to it, and it is where those who are away find it. Never rejects. */
   async function spread({ lock }: LockChange): Promise<boolean> {
     const body = { case: "locks" as const, value: { locks: [toWire(lock)] } };
-    const told = others().map((node) => inbox.ask(node, body, "locksTaken", toldMs, life.signal));
+    const told = others().map(async (node) => {
+      const { dropped } = await inbox.ask(node, body, "locksTaken", toldMs, life.signal);
+      if (dropped > 0) throw new NotTaken(`${node} has too many locks.`);
+    });
     const results = await Promise.allSettled([write([lock]), ...told]);
     for (const { reason } of results.filter((result) => result.status === "rejected"))
       if (!(reason instanceof BusDown) && !(reason instanceof NoAnswer))
@@ -112,8 +122,10 @@ export function openGroupLocks(needs: GroupLocksNeeds): GroupLocks {
 
   const handler = inbox.on("locks", ({ locks }, from, reply) => {
     const records = locks.slice(0, mostInMessage).flatMap((lock) => fromWire(lock) ?? []);
-    if (local.merge(records)) log.info({ from, locks: records.length }, "locks taken over");
-    reply({ case: "locksTaken", value: {} });
+    const { changed, dropped } = local.merge(records);
+    if (changed) log.info({ from, locks: records.length }, "locks taken over");
+    if (dropped > 0) log.error({ from, dropped }, "there are too many locks: some of other nodes do not hold here");
+    reply({ case: "locksTaken", value: { dropped: dropped + locks.length - records.length } });
   });
   const state = bus.onState(({ up }) => {
     if (up) void compare();

@@ -60,6 +60,11 @@ export interface Proof {
   readonly byItself: boolean;
 }
 
+/**
+ * A page sets it on calls that it makes though nobody has touched it. Whoever else sets it only shortens his own sign-in:
+ * such a call is no use of it. Also in web/attendance.ts.
+ */
+const byItselfHeader = "bartizan-by-itself";
 /** Lists that pages follow as long as they are open. */
 const byItself: ReadonlySet<DescMethod> = new Set([
   SessionService.method.watchSessions,
@@ -203,7 +208,7 @@ function authenticated(
     token,
     cookie: token === undefined ? cookie : undefined,
     address,
-    byItself: byItself.has(context.method),
+    byItself: byItself.has(context.method) || context.requestHeader.has(byItselfHeader),
   };
   const credential = credentialOf(proof, context.signal);
   // A call without any token guesses nothing, and a cookie may simply be over.

@@ -9,28 +9,23 @@ import {
 } from "../../proto/gen/bartizan/v1/lock_pb.ts";
 import { bars, type Lock, type LockScope } from "../access/lock.ts";
 import { type LockStore, newLockId } from "../access/locks.ts";
-import { type Caller, type RoleName, roleNames } from "../access/policy.ts";
+import { type Caller, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
-import type { Actor, Audit, AuditEvent } from "../audit.ts";
+import type { Actor, AuditEvent } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
-import type { SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import { printable } from "../flow/printable.ts";
-import type { Registry } from "../session/registry.ts";
 import type { Target } from "../target/target.ts";
+import { type EndBarredNeeds, endBarred } from "./end-barred.ts";
 import { actorOfCall, callerOfCall } from "./guard.ts";
 import { lockToWire, untilFromWire } from "./lock-wire.ts";
 import { reasonFromWire } from "./wire.ts";
 
-export interface LockServiceNeeds {
+export interface LockServiceNeeds extends EndBarredNeeds {
   readonly locks: LockStore;
   readonly rights: Rights;
-  readonly registry: Registry;
   readonly findTarget: (name: string) => Target | undefined;
-  /** The roles that a name has now. */
-  readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   readonly clock: Clock;
-  readonly audit: Audit;
 }
 
 export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof LockService> {
@@ -47,9 +42,11 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       const untilMs = untilFromWire(request.until, clock.wallMs());
       const id = newLockId();
       // As a kick, it is never held up: what cannot be noted now is counted.
-      audit.note(lockSet(actorOfCall(context), { ...scope, id, reason, untilMs }));
+      const actor = actorOfCall(context);
+      audit.note(lockSet(actor, { ...scope, id, reason, untilMs }));
       const { lock, everywhere } = locks.set({ ...scope, id, reason, by: caller.name, untilMs });
-      const ended = request.endSessions ? await endBarred(needs, lock) : { ended: 0, unreachable: 0 };
+      const none = { ended: 0, unreachable: 0 };
+      const ended = request.endSessions ? await endBarred(needs, actor, lock, everywhere) : none;
       return create(SetLockResponseSchema, {
         ...{ lock: lockToWire(lock), sessionsEnded: ended.ended, sessionsUnreachable: ended.unreachable },
         notEverywhere: !(await everywhere),
@@ -89,21 +86,6 @@ export function lockSet(
 
 function targetPart({ target }: Pick<LockScope, "target">): { target?: string } {
   return target === "" ? {} : { target };
-}
-
-/** Ends every session that could not be begun any more; resolves when it is known what became of them. */
-async function endBarred(
-  { registry, rolesOf }: LockServiceNeeds,
-  lock: Lock,
-): Promise<{ ended: number; unreachable: number }> {
-  const barred = ({ operator, target }: SessionInfo) =>
-    bars(lock, { name: operator.name, roles: rolesOf(operator.name) ?? new Set() }, target);
-  const sessions = registry.list().filter((info) => info.state !== "ended" && barred(info));
-  const results = await Promise.all(
-    sessions.map(({ id }) => registry.find(id)?.kick("everyone", { name: lock.by }, lock.reason)),
-  );
-  const count = (outcome: string) => results.filter((result) => result?.outcome === outcome).length;
-  return { ended: count("ended"), unreachable: count("unreachable") };
 }
 
 /** Throws `invalid` for a role that there is not, and for names that can be nobody's. */

@@ -86,11 +86,16 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
 
     logout(_request, context) {
       const { caller, credential } = callOf(context);
-      credential.end?.();
       if (caller.signedIn === "oidc") context.responseHeader.set("set-cookie", clearingCookie(signInCookie));
-      tell({ event: "logout", actor: { name: caller.name, address: addressOfCall(context) } });
+      // A token of the config goes on, and so the log says nothing else.
+      if (credential.end === undefined) return { ended: false };
+      credential.end();
+      tell({
+        event: "logout",
+        actor: { name: caller.name, address: addressOfCall(context) },
+      });
       changes.tell({ why: "signed-out", name: caller.name });
-      return { ended: credential.end !== undefined };
+      return { ended: true };
     },
   };
 }

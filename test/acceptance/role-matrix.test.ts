@@ -19,11 +19,12 @@ const policies: Config["policies"] = [
   { name: "the owner elsewhere", allow: ["open"], users: ["opal"], whose: "own" },
   {
     name: "oversight",
-    allow: ["watch", "replay", "audit"],
+    allow: ["watch", "replay"],
     roles: ["auditor"],
     whose: "any",
     labels: { team: "shop" },
   },
+  { name: "the log", allow: ["audit"], roles: ["auditor"], whose: "any" },
   { name: "managing", allow: ["manage", "replay"], roles: ["admin"], whose: "any", labels: { team: "shop" } },
   { name: "hidden", deny: ["see"], whose: "others", labels: { team: "ops" } },
 ];

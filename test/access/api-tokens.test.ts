@@ -5,8 +5,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { faultOf } from "../../proto/client/index.ts";
 import { openAccessDb } from "../../server/access/access-db.ts";
 import { type ApiTokens, createApiTokens, type TokenWish } from "../../server/access/api-tokens.ts";
+import { createAccessChanges } from "../../server/access/changes.ts";
+import { identitySchema } from "../../server/access/identity-settings.ts";
+import { openIdentity } from "../../server/access/open-identity.ts";
 import type { Caller, RoleName } from "../../server/access/policy.ts";
+import { createPrincipals, type PrincipalList } from "../../server/access/principals.ts";
 import { digestOf } from "../../server/access/tokens.ts";
+import { createLog } from "../../server/log.ts";
 import type { DatabaseSync } from "../../server/store/database.ts";
 import { cliInPipe } from "../cli/cli-in-pty.ts";
 import { createHeldClock, type HeldClock } from "../support/held-clock.ts";
@@ -31,14 +36,16 @@ describe("an API token", () => {
   let database: DatabaseSync;
   let tokens: ApiTokens;
   let roles: ReadonlySet<RoleName> | undefined;
+  let origin: string | undefined;
   const moves: string[] = [];
   beforeEach(() => {
     clock = createHeldClock();
     database = openAccessDb(":memory:");
     roles = alice.roles;
+    origin = "config";
     moves.length = 0;
     const onNewSource = (_token: unknown, address: string) => void moves.push(address);
-    tokens = createApiTokens({ database, clock, rolesOf: () => roles, onNewSource });
+    tokens = createApiTokens({ database, clock, rolesOf: () => roles, originOf: () => origin, onNewSource });
   });
   afterEach(() => database.close());
 
@@ -53,6 +60,46 @@ describe("an API token", () => {
     expect([...(again?.again()?.roles ?? [])]).toEqual(["operator"]);
     roles = undefined;
     expect(tokens.credentialOf(token, "::1")).toBeUndefined();
+  });
+
+  it("is its owner's alone: whoever has his name later has none of his tokens", () => {
+    const { token } = tokens.create(alice, wish);
+    const stream = tokens.credentialOf(token, "::1");
+    origin = JSON.stringify(["https://id.example", "1"]);
+    expect([stream?.again(), tokens.credentialOf(token, "::1")]).toEqual([undefined, undefined]);
+    const hers = tokens.create(alice, wish).token;
+    expect(tokens.credentialOf(hers, "::1")?.caller.name).toBe("alice");
+    tokens.forgetStrangers();
+    origin = "config";
+    expect(tokens.credentialOf(token, "::1")).toBeUndefined();
+    expect(tokens.credentialOf(hers, "::1")).toBeUndefined();
+    origin = undefined;
+    expect(word(() => tokens.create(alice, wish))).toBe("forbidden");
+  });
+
+  it("of who is taken out of the config is gone for good, at a reload as at the next start", () => {
+    const changes = createAccessChanges();
+    const list = (...names: string[]): PrincipalList => ({
+      local: { name: "me", digest: digestOf("local"), roles: ["admin"] },
+      principals: names.map((name) => ({
+        ...{ name, roles: ["operator"] as const, tokenSha256: digestOf(name).toString("hex") },
+      })),
+      disabledUsers: [],
+    });
+    const start = (...names: string[]) => {
+      const principals = createPrincipals(list(...names), changes);
+      const identity = openIdentity({
+        ...{ settings: identitySchema.parse({}), database, principals, pageUrl: () => "", clock },
+        ...{ log: createLog("silent"), tell: () => {} },
+      });
+      return { principals, isGood: (token: string) => identity.byToken(token, "::1") !== undefined, identity };
+    };
+    const first = start("alice", "bob");
+    const { token } = first.identity.apiTokens.create(alice, { ...wish, roles: ["operator"] });
+    expect(first.isGood(token)).toBe(true);
+    expect(start("alice").isGood(token)).toBe(true);
+    expect(start("bob").isGood(token)).toBe(false);
+    expect(start("alice", "bob").isGood(token)).toBe(false);
   });
 
   it("ends at its time, and at once when it is revoked", () => {
@@ -187,6 +234,24 @@ describe("API tokens over the wire", () => {
       { event: "token-created", who: "alice", address: "127.0.0.1", token: id },
       { event: "token-revoked", who: "root", token: id, owner: "alice" },
     ]);
+  });
+
+  it("does not come back with the name when its owner is taken out of the config and somebody is put in again", async () => {
+    const { token } = await as("alice").createToken({ label: "mine", lasts });
+    const whoAmI = () =>
+      bastion
+        .clients(token)
+        .access.whoAmI({})
+        .then(
+          ({ name }) => name,
+          (error) => faultOf(error).word,
+        );
+    expect(await whoAmI()).toBe("alice");
+    bastion.reload({ ...bastion.config, principals: bastion.config.principals.filter(({ name }) => name !== "alice") });
+    expect(await whoAmI()).toBe("unauthenticated");
+    bastion.reload(bastion.config);
+    expect(await whoAmI()).toBe("unauthenticated");
+    expect((await as("alice").listTokens({})).tokens).toEqual([]);
   });
 
   it("takes the streams that came by it along when it is revoked, and no others", async () => {

@@ -88,6 +88,23 @@ describe("a page's token", () => {
     expect(tokens.credentialOf(used.token, over)).toBeUndefined();
   });
 
+  it("takes its streams with it when the twelve hours are over, and when it is ended", () => {
+    const clock = createHeldClock();
+    const tokens = new MemoryPageTokens(clock, rolesOf);
+    const [lasting, ended] = [tokens.issue(alice).token, tokens.issue(alice).token];
+    const never = new AbortController().signal;
+    const [one, other] = [lasting, ended].map((token) => tokens.credentialOf(token, never));
+    clock.pass(11 * hourMs);
+    expect([one?.again()?.name, other?.again()?.name]).toEqual(["alice", "alice"]);
+    other?.end?.();
+    expect(other?.again()).toBeUndefined();
+    expect(tokens.credentialOf(ended, over)).toBeUndefined();
+    clock.pass(hourMs - 1);
+    expect(one?.again()?.name).toBe("alice");
+    clock.pass(1);
+    expect(one?.again()).toBeUndefined();
+  });
+
   it("is the longest unused to go when very many are out", () => {
     const tokens = new MemoryPageTokens(createHeldClock(), rolesOf);
     const first = tokens.issue(alice).token;

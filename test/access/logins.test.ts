@@ -26,7 +26,7 @@ describe("A12: a program that logs in by a code", () => {
   beforeEach(() => {
     clock = createHeldClock();
     database = openAccessDb(":memory:");
-    apiTokens = createApiTokens({ database, clock, rolesOf: (name) => roles[name] });
+    apiTokens = createApiTokens({ database, clock, rolesOf: (name) => roles[name], originOf: () => "config" });
     logins = createLogins({ apiTokens, clock, tokenMs: 3_600_000, enabled: true });
   });
   afterEach(() => database.close());
@@ -105,10 +105,18 @@ describe("A12: a program that logs in by a code", () => {
     expect(word(() => logins.find(code, alice))).toBe("none");
   });
 
-  it("is begun a few times from one address, and not at all where it is switched off", () => {
+  it("is begun a few times from one address or net, and not at all where it is switched off", () => {
     const begun = Array.from({ length: 11 }, () => word(() => logins.begin("", "a")));
     expect(begun).toEqual([...Array(10).fill("none"), "limit"]);
     expect(word(() => logins.begin("", "b"))).toBe("none");
+    const net = (host: number) => word(() => logins.begin("", `2001:db8:0:7::${host.toString(16)}`));
+    expect(Array.from({ length: 11 }, (_, host) => net(host))).toEqual([...Array(10).fill("none"), "limit"]);
+    expect(word(() => logins.begin("", "2001:db8:0:8::1"))).toBe("none");
+    // Also one after another: no more than ten of them wait.
+    for (let more = 0; more < 20; more += 1) {
+      clock.pass(10_000);
+      expect(net(100 + more)).toBe("limit");
+    }
     const off = createLogins({ apiTokens, clock, tokenMs: 1, enabled: false });
     expect(word(() => off.begin("", "a"))).toBe("forbidden");
   });

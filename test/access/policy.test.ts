@@ -226,6 +226,26 @@ describe("a decision", () => {
     expect([may("kick", on("bob")), may("link"), may("watch", on("bob", "db1", {}))]).toEqual([false, false, false]);
   });
 
+  it("gives the audit log, which is about everything, to nobody who is to see a part", () => {
+    const admin = as(["admin", "auditor"]);
+    const parts = [{ targets: ["web1"] }, { labels: { team: "shop" } }];
+    for (const scope of parts) {
+      for (const resource of [undefined, {}, on(undefined)])
+        expect(decide({ ...admin, scope }, "audit", resource, rulesFrom([])).allowed).toBe(false);
+    }
+    const audit: Caller = { ...admin, scope: { actions: new Set(["audit"]) } };
+    expect(decide(audit, "audit", undefined, rulesFrom([])).allowed).toBe(true);
+    for (const part of ["targets: [web1]", "labels: { team: shop }", "whose: own"]) {
+      const rules = rulesIn(`policies:\n  - { name: some, allow: [all], ${part} }\n`);
+      for (const resource of [undefined, {}, on("ana")])
+        expect([part, decide(admin, "audit", resource, rules).allowed]).toEqual([part, false]);
+      expect(decide(admin, "open", on("ana"), rules).allowed).toBe(true);
+      // Denied in part is denied: nothing of it can be left out.
+      const denied = rulesIn(`policies:\n  - { name: all, allow: [all] }\n  - { name: x, deny: [audit], ${part} }\n`);
+      expect(decide(admin, "audit", undefined, denied).allowed).toBe(false);
+    }
+  });
+
   it("can be asked whether there is anything at all to which it is yes", () => {
     const rules = rulesIn(`policies:
   - { name: shop, allow: [open], roles: [operator], labels: { team: shop } }
@@ -256,6 +276,9 @@ describe("a config", () => {
     ["both", "policies:\n  - { name: x, allow: [open], deny: [kick] }\n"],
     ["an unknown word", "policies:\n  - { name: x, allow: [opne] }\n"],
     ["an unknown key", "policies:\n  - { name: x, allow: [open], lables: {} }\n"],
+    ["the audit log for some targets", "policies:\n  - { name: x, allow: [watch, audit], targets: [web1] }\n"],
+    ["the audit log for some labels", "policies:\n  - { name: x, allow: [audit], labels: { a: b } }\n"],
+    ["the audit log for what is one's own", "policies:\n  - { name: x, allow: [audit], whose: own }\n"],
     ["a name twice", "policies:\n  - { name: x, allow: [open] }\n  - { name: x, deny: [open] }\n"],
     ["an unknown role", "policies:\n  - { name: x, allow: [open], roles: [root] }\n"],
   ])("with %s in a policy is refused, with its line", (_what, yaml) => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openAccessDb } from "../../server/access/access-db.ts";
-import { createPeople } from "../../server/access/people.ts";
+import { identitySchema } from "../../server/access/identity-settings.ts";
+import { createPeople, type People } from "../../server/access/people.ts";
 import type { RoleName } from "../../server/access/policy.ts";
 import { createSignInStore, createSignIns, type SignIns } from "../../server/access/sign-ins.ts";
 import { digestOf } from "../../server/access/tokens.ts";
@@ -102,22 +103,64 @@ describe("a sign-in of the page", () => {
 });
 
 describe("who signed in before", () => {
+  const given = (roles: object) => {
+    const { oidc } = identitySchema.parse({ oidc: { issuer: "https://id.example", clientId: "b", roles } });
+    if (oidc === undefined) throw new Error("no settings");
+    return oidc;
+  };
+  const zed = { claimed: "zed", issuer: "https://id.example", subject: "1", groups: new Set(["staff"]) };
+  const refused = expect.objectContaining({ word: "unauthenticated" });
+  const byGroup = given({ operator: { groups: ["staff"] }, auditor: { groups: ["readers"] } });
+  let clock: HeldClock;
+  let database: DatabaseSync;
+  beforeEach(() => {
+    clock = createHeldClock();
+    database = openAccessDb(":memory:");
+  });
+  afterEach(() => database.close());
+  const open = (settings = byGroup) =>
+    createPeople({
+      ...{ database, clock, isReserved: (name) => name === "root", believeDays: 30, given: settings },
+    });
+  const rolesOf = (people: People, name: string) => [...(people.rolesOf(name) ?? [])];
+
   it("is believed to have those roles for some days, and again from his next sign-in", () => {
-    const clock = createHeldClock();
-    using database = openAccessDb(":memory:");
-    const people = createPeople({ database, clock, isReserved: (name) => name === "root", believeDays: 30 });
-    const zed = { name: "zed", issuer: "https://id.example", subject: "1", roles: new Set<RoleName>(["operator"]) };
+    const people = open();
     expect(people.rolesOf("zed")).toBeUndefined();
     people.signedIn(zed);
     clock.pass(30 * dayMs - 1);
-    expect(people.rolesOf("zed")).toEqual(zed.roles);
+    expect(rolesOf(people, "zed")).toEqual(["operator"]);
     clock.pass(1);
     expect(people.rolesOf("zed")).toBeUndefined();
-    people.signedIn({ ...zed, roles: new Set(["auditor"]) });
-    expect([...(people.rolesOf("zed") ?? [])]).toEqual(["auditor"]);
-    const refused = expect.objectContaining({ word: "unauthenticated" });
+    people.signedIn({ ...zed, groups: new Set(["readers"]) });
+    expect(rolesOf(people, "zed")).toEqual(["auditor"]);
     expect(() => people.signedIn({ ...zed, subject: "2" })).toThrow(refused);
     expect(() => people.signedIn({ ...zed, issuer: "https://other.example" })).toThrow(refused);
-    expect(() => people.signedIn({ ...zed, name: "root", subject: "3" })).toThrow(refused);
+    expect(() => people.signedIn({ ...zed, claimed: "root", subject: "3" })).toThrow(refused);
+  });
+
+  it("has what the config gives to the name he goes by here, never to one that he took at the provider since", () => {
+    const people = open(given({ operator: { groups: ["staff"] }, admin: { users: ["ada"] } }));
+    people.signedIn(zed);
+    expect(people.signedIn({ ...zed, claimed: "ada" })).toEqual({ name: "zed", roles: new Set(["operator"]) });
+    expect(() => people.signedIn({ ...zed, claimed: "ada", groups: new Set() })).toThrow(refused);
+    // Hers it is, from her first sign-in on; and the name that he keeps here is his.
+    const ada = { ...zed, claimed: "ada", subject: "2", groups: new Set<string>() };
+    expect(people.signedIn(ada)).toEqual({ name: "ada", roles: new Set(["admin"]) });
+    expect(() => people.signedIn({ ...zed, claimed: "ada" })).toThrow(refused);
+    expect(() => people.signedIn({ ...zed, claimed: "root" })).toThrow(refused);
+    expect(() => people.signedIn({ ...ada, claimed: "zed" })).toThrow(refused);
+    expect(people.signedIn(ada).name).toBe("ada");
+  });
+
+  it("loses at the next start the roles that the config does not give to his groups any more, and all with the provider", () => {
+    open().signedIn(zed);
+    const less = given({ operator: { groups: ["others"] }, auditor: { users: ["zed"] } });
+    expect(rolesOf(open(less), "zed")).toEqual(["auditor"]);
+    expect(open(given({ admin: { groups: ["others"] } })).rolesOf("zed")).toBeUndefined();
+    expect(open({ ...byGroup, issuer: "https://other.example" }).rolesOf("zed")).toBeUndefined();
+    expect(rolesOf(open({ ...byGroup, issuer: "https://id.example/" }), "zed")).toEqual(["operator"]);
+    const none = createPeople({ database, clock, isReserved: () => false, believeDays: 30, given: undefined });
+    expect(none.rolesOf("zed")).toBeUndefined();
   });
 });

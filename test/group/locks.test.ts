@@ -1,4 +1,6 @@
 /** Locks and frozen sessions of a group: in force on every node, also on one that comes later, and by what was known last. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { faultOf, KickOutcome } from "../../proto/client/index.ts";
 import { KickLockScope } from "../../proto/gen/bartizan/v1/session_pb.ts";
@@ -28,6 +30,11 @@ async function opens(node: TestBastion, name: string): Promise<string> {
   return word;
 }
 
+const noted = ({ folder }: TestBastion) =>
+  readFileSync(join(folder, "state", "bartizan", "audit.jsonl"), "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { readonly event: string; readonly who?: string; readonly session?: string });
 const seesFrozen = (viewing: Viewing) => viewing.events.some((event) => event.kind === "freeze" && event.frozen);
 const admin = (node: TestBastion) => node.clients("token-ada");
 const others = (node: TestBastion, count: number) =>
@@ -65,6 +72,38 @@ test("a lock that goes with a kick through another node holds on every node, and
   const lifted = await admin(three).locks.liftLock({ id: answer.lock?.id ?? "" });
   expect(lifted.notEverywhere).toBe(false);
   expect([await opens(one, "alice"), await opens(two, "alice")]).toEqual(["open", "open"]);
+});
+
+test("a lock that ends sessions ends those on every node, notes each, and counts those it cannot know of", async () => {
+  const group = createTestGroup({ ...short, kickMs: 400 });
+  const bus = cuttable(group.hub.openBus());
+  const one = stack.use(await group.open("one", { ...options, bus }));
+  const two = stack.use(await group.open("two", options));
+  await others(one, 2);
+  await others(two, 2);
+  const here = operate(two.clients("token-alice"), "memory");
+  const there = operate(one.clients("token-alice"), "memory");
+  const ids = [(await here.started()).session.id, (await there.started()).session.id];
+  await until(async () => (await admin(two).sessions.listSessions({})).sessions.length === 2, "both are listed");
+  const set = await admin(two).locks.setLock({ user: "alice", reason: "break-in", endSessions: true });
+  expect(set).toMatchObject({ sessionsEnded: 2, sessionsUnreachable: 0, notEverywhere: false });
+  for (const operator of [here, there])
+    expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", by: "ada", reason: "break-in" });
+  const eventsOf = (event: string) =>
+    noted(two).flatMap((line) => (line.event === event && line.who === "ada" ? [line.session] : []));
+  expect(eventsOf("kick-requested").sort()).toEqual(ids.toSorted());
+  expect(eventsOf("kick-confirmed").sort()).toEqual(ids.toSorted());
+
+  await admin(two).locks.liftLock({ id: set.lock?.id ?? "" });
+  await using left = operate(one.clients("token-alice"), "memory");
+  const last = (await left.started()).session.id;
+  await until(async () => (await admin(two).sessions.listSessions({})).sessions.length === 1, "it is listed");
+  await bus.cut();
+  const deaf = await admin(two).locks.setLock({ user: "alice", reason: "again", endSessions: true });
+  expect(deaf).toMatchObject({ sessionsEnded: 0, sessionsUnreachable: 1 });
+  expect(eventsOf("kick-unconfirmed")).toEqual([last]);
+  await bus.mend();
+  expect((await left.ended()).cause).toMatchObject({ kind: "kicked", by: "ada", reason: "again" });
 });
 
 test("a node that is cut off applies the locks it knew, says where its own do not hold, and makes up for it later", async () => {

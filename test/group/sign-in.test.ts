@@ -167,6 +167,29 @@ describe("a page's token in a group", () => {
     expect(b.credentialOf(token, over)).toBeUndefined();
   });
 
+  it("takes its streams with it after the twelve hours", async () => {
+    const a = await node("web1");
+    const stream = a.credentialOf(await tokenOf(a), never);
+    clock.pass(12 * hourMs - 1);
+    expect(stream?.again()?.name).toBe("alice");
+    clock.pass(1);
+    expect(stream?.again()).toBeUndefined();
+  });
+
+  it("is ended by who has it on every node, with its streams there, also on one that comes later, and no other is", async () => {
+    const [a, b] = [await node("web1"), await node("web2")];
+    const [token, other] = [await tokenOf(a), await tokenOf(a)];
+    const [here, there] = [a.credentialOf(token, never), b.credentialOf(token, never)];
+    here?.end?.();
+    expect([here?.again(), a.credentialOf(token, over)]).toEqual([undefined, undefined]);
+    await until(() => there?.again() === undefined, "the other node knows");
+    expect(b.credentialOf(token, over)).toBeUndefined();
+    const later = await node("web3");
+    clock.pass(minuteMs);
+    await until(() => later.credentialOf(token, over) === undefined, "the later one knows");
+    for (const each of [a, b, later]) expect(each.credentialOf(other, over)).toBeDefined();
+  });
+
   it("ends after two idle hours, and its use on another node is use", async () => {
     const [a, b] = [await node("web1"), await node("web2")];
     const [used, idle] = [await tokenOf(a), await tokenOf(a)];

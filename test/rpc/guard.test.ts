@@ -8,13 +8,18 @@ import { createRights } from "../../server/access/rights.ts";
 import { createSignInNotes } from "../../server/access/sign-in-notes.ts";
 import { BartizanFault } from "../../server/errors.ts";
 import { createLog } from "../../server/log.ts";
-import { callOf, createGuard } from "../../server/rpc/guard.ts";
+import { callOf, createGuard, type Proof } from "../../server/rpc/guard.ts";
 import { createCountingClock } from "../support/counting-clock.ts";
 import { createHeldClock } from "../support/held-clock.ts";
 
+interface Given {
+  readonly header?: Record<string, string>;
+  readonly onProof?: (proof: Proof) => void;
+}
+
 const carol: Caller = { name: "carol", roles: new Set(["auditor"]) };
 
-function watchedBy(again: () => Caller | undefined) {
+function watchedBy(again: () => Caller | undefined, given: Given = {}) {
   const held = createHeldClock();
   const clock = createCountingClock(held);
   const changes = createAccessChanges();
@@ -25,12 +30,19 @@ function watchedBy(again: () => Caller | undefined) {
   const guard = createGuard({
     ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },
     linkMeter: { tokenRefused() {} },
-    credentialOf: () => ({ caller: carol, again }),
+    credentialOf(proof) {
+      given.onProof?.(proof);
+      return { caller: carol, again };
+    },
   });
   const client = new AbortController();
   const context = createHandlerContext({
     ...{ service: SessionService, method: SessionService.method.watch, protocolName: "connect", url: "http://x/" },
-    ...{ requestMethod: "POST", requestSignal: client.signal, requestHeader: { authorization: "Bearer x" } },
+    ...{
+      requestMethod: "POST",
+      requestSignal: client.signal,
+      requestHeader: { authorization: "Bearer x", ...given.header },
+    },
   });
   guard(context);
   const reason = () => (context.signal.aborted ? ConnectError.from(context.signal.reason).code : undefined);
@@ -79,4 +91,12 @@ it("a question of the handler's own is asked with it, of the caller as he is now
   changes.tell({ why: "principals" });
   expect(reason()).toBe(Code.NotFound);
   expect(callOf(context).caller.roles).toContain("operator");
+});
+
+it("a call that a page says it makes by itself is taken as such, whatever the method", () => {
+  const seen: boolean[] = [];
+  const onProof = ({ byItself }: Proof) => void seen.push(byItself);
+  watchedBy(() => carol, { onProof }).client.abort();
+  watchedBy(() => carol, { onProof, header: { "bartizan-by-itself": "1" } }).client.abort();
+  expect(seen).toEqual([false, true]);
 });

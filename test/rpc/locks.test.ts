@@ -4,7 +4,7 @@ import { type CallFault, faultOf } from "../../proto/client/index.ts";
 import { KickLockScope, KickOutcome } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { openAccessDb } from "../../server/access/access-db.ts";
 import { createAccessChanges } from "../../server/access/changes.ts";
-import { newer } from "../../server/access/lock.ts";
+import { type LockRecord, newer } from "../../server/access/lock.ts";
 import { openLocks } from "../../server/access/locks.ts";
 import { createHeldClock } from "../support/held-clock.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
@@ -196,15 +196,46 @@ describe("the store of locks", () => {
       .map((db) => openLocks(db, clock, createAccessChanges()));
     if (here === undefined || there === undefined) throw new Error("two stores");
     const { lock } = here.set({ ...fresh(), reason: "a", by: "root", untilMs: undefined });
-    expect(there.merge(here.records())).toBe(true);
-    expect(there.merge(here.records())).toBe(false);
+    expect(there.merge(here.records())).toEqual({ changed: true, dropped: 0 });
+    expect(there.merge(here.records()).changed).toBe(false);
     expect(there.list()).toHaveLength(1);
     const before = here.records();
     there.lift(lock.id, "eve");
-    expect(there.merge(before)).toBe(false);
+    expect(there.merge(before).changed).toBe(false);
     expect(there.list()).toEqual([]);
-    expect(here.merge(there.records())).toBe(true);
+    expect(here.merge(there.records()).changed).toBe(true);
     expect(here.list()).toEqual([]);
     expect(newer(here.records()[0] ?? lock, lock).lifted?.by).toBe("eve");
+  });
+
+  it("takes what is in force however many are over, and says of how many it does not", () => {
+    const clock = createHeldClock();
+    const db = openAccessDb(":memory:");
+    // One transaction: a disk has nothing to do with it.
+    db.exec("BEGIN");
+    const locks = openLocks(db, clock, createAccessChanges());
+    const record = (id: string, change: Partial<LockRecord> = {}): LockRecord => ({
+      ...{ ...everybody, id, reason: "x", by: "root", setAtMs: clock.wallMs(), untilMs: undefined, lifted: undefined },
+      ...change,
+    });
+    const many = (count: number, change: Partial<LockRecord>, prefix: string) =>
+      Array.from({ length: count }, (_, at) => record(`${prefix}${at}`, change));
+    const lifted = { by: "root", atMs: clock.wallMs() };
+    expect(locks.merge(many(25_000, { lifted }, "over"))).toEqual({ changed: true, dropped: 0 });
+    expect(locks.records()).toHaveLength(20_000);
+    expect(locks.merge(many(25_000, { lifted }, "over")).changed).toBe(false);
+    expect(locks.merge([record("new")])).toEqual({ changed: true, dropped: 0 });
+    expect(locks.find("new")?.id).toBe("new");
+    expect(locks.merge(many(20_000, { user: "eve" }, "force"))).toEqual({ changed: true, dropped: 1 });
+    // A word of one that it has is taken all the same.
+    expect(locks.merge([record("new", { lifted })])).toEqual({ changed: true, dropped: 0 });
+    expect(locks.merge([record("force19999")])).toEqual({ changed: true, dropped: 0 });
+    clock.pass(91 * 24 * 3_600_000);
+    locks.merge([]);
+    expect(locks.records()).toHaveLength(20_000);
+    expect(locks.merge(many(10, { lifted }, "over"))).toEqual({ changed: false, dropped: 0 });
+    db.exec("COMMIT");
+    expect(openLocks(db, clock, createAccessChanges()).records()).toHaveLength(20_000);
+    db.close();
   });
 });

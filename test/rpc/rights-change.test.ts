@@ -11,6 +11,13 @@ import { operate, type Viewing, watch } from "../support/viewing.ts";
 const principals = { alice: ["operator"], carol: ["auditor"], ada: ["admin"] } as const;
 const askAgainMs = 5000;
 
+let policies = 0;
+const policy = (what: Partial<Config["policies"][number]>) => ({
+  name: `p${++policies}`,
+  whose: "any" as const,
+  ...what,
+});
+
 async function faultIn(viewing: Viewing): Promise<CallFault> {
   return faultOf(
     await viewing.over.then(
@@ -107,15 +114,37 @@ describe.each(carriers)("over %s", (over) => {
     await operator.ended();
   });
 
-  it("an operator who may not open that target any more loses the keyboard, and his shell waits out its grace", async () => {
+  it.each([
+    ["by the policies", () => ({ policies: [policy({ allow: ["watch"] })] })],
+    [
+      "on this target",
+      () => ({ policies: [policy({ allow: ["open"] }), policy({ deny: ["open"], targets: ["memory"] })] }),
+    ],
+    ["by his roles", () => ({ principals: changed("alice", { roles: ["auditor"] }) })],
+  ])("an operator who may open no shell any more %s has none, also one that he is away from", async (_how, changes) => {
     const operator = operate(as("alice"), "memory");
-    const { session } = await operator.started();
-    change({ policies: [{ name: "watchers", allow: ["watch"], whose: "any" }] });
-    expect(await faultIn(operator)).toMatchObject({ word: "forbidden" });
-    await until(() => bastion.registry.list()[0]?.state === "detached", "his seat is given back");
-    await using again = operate(as("alice"), "memory", { sessionId: session.id });
-    expect(await faultIn(again)).toMatchObject({ word: "forbidden" });
-    await bastion.registry.find(session.id)?.kick("everyone", { name: "ada" }, "done");
+    const away = operate(as("alice"), "memory");
+    const [{ session }, left] = [await operator.started(), await away.started()];
+    await away[Symbol.asyncDispose]();
+    await until(() => bastion.registry.find(left.session.id)?.info.state === "detached", "he is away");
+    change(changes());
+    await operator.over.catch(() => {});
+    await until(() => bastion.registry.size === 0, "his shells have ended");
+    for (const { id } of [session, left.session])
+      expect(bastion.registry.findEnded(id)?.ended?.cause).toEqual({ kind: "closed", why: "access-ended" });
+  });
+
+  it("a shell whose operator keeps his right is left alone, whatever else changes", async () => {
+    const operator = operate(as("alice"), "memory");
+    await operator.started();
+    change({
+      policies: [policy({ allow: ["open"], roles: ["operator"] }), policy({ deny: ["open"], targets: ["other"] })],
+      principals: changed("alice", { roles: ["operator", "auditor"] }),
+    });
+    await operator.type("goes on");
+    await operator.shows("goes on");
+    operator.shell.hangUp();
+    await operator.ended();
   });
 
   it("a page that came by a link goes on when it is asked again, and is out with the one who made the link", async () => {

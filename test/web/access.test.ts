@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Interceptor } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { bearer, createClients } from "../../proto/client/index.ts";
@@ -164,6 +166,38 @@ it("a fresh tab asks, too, when somebody else is signed in in another tab of the
   await access.answer(false);
   expect(access.state).toEqual({ kind: "out", why: "no-link" });
   expect(storedToken()).toBe("");
+});
+
+it("leaving ends the token on the server, and forgets it here also when the server is away", async () => {
+  let baseUrl = bastion.url;
+  const { access } = openTab(() => baseUrl);
+  const isGood = (token: string) =>
+    bastion
+      .clients(token)
+      .access.whoAmI({})
+      .then(
+        () => true,
+        () => false,
+      );
+  follow(bastion.createLink());
+  await access.check();
+  const first = storedToken();
+  await access.leave();
+  expect([access.state, storedToken()]).toEqual([{ kind: "out", why: "over" }, ""]);
+  expect(await isGood(first)).toBe(false);
+  follow(bastion.createLink());
+  await access.check();
+  const second = storedToken();
+  baseUrl = "http://127.0.0.1:9";
+  await access.leave();
+  expect([access.state, storedToken()]).toEqual([{ kind: "out", why: "over" }, ""]);
+  expect(await isGood(second)).toBe(true);
+  const auditLog = readFileSync(join(bastion.folder, "state", "bartizan", "audit.jsonl"), "utf8");
+  expect(auditLog.split("\n").filter((line) => line.includes('"logout"'))).toHaveLength(1);
+  // A token of the config cannot be ended, and nothing says that it was.
+  expect(await bastion.clients("token-mallory").access.logout({})).toMatchObject({ ended: false });
+  const later = readFileSync(join(bastion.folder, "state", "bartizan", "audit.jsonl"), "utf8");
+  expect(later.split("\n").filter((line) => line.includes('"logout"'))).toHaveLength(1);
 });
 
 it("a further link of the same person is taken without a question", async () => {
