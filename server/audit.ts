@@ -36,7 +36,10 @@ interface OfRecording {
 
 /** What each event says besides. The list is closed: docs/audit.md describes each, and a test holds the two together. */
 interface EventDetails {
-  "log-opened": { readonly previous: "none" | "closed" | "crashed" | "cut"; readonly tornBytes: number };
+  "log-opened": {
+    readonly previous: "none" | "closed" | "crashed" | "cut" | "altered";
+    readonly tornBytes: number;
+  };
   checkpoint: { readonly key: string; readonly sig: string; readonly last?: boolean };
   "events-lost": { readonly lost: number; readonly firstAtMs: number };
   "clock-jumped": { readonly byMs: number };
