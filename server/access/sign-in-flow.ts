@@ -97,8 +97,8 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
     async finish(query, secret, address) {
       try {
         const { name, roles, place } = await identify(query, secret);
-        const cookie = signIns.begin(name, roles);
         tell({ event: "login-ok", actor: { name, address, signedIn: "oidc" } });
+        const cookie = signIns.begin(name, roles);
         return { cookie, place };
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
