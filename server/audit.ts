@@ -118,9 +118,9 @@ interface EventDetails {
   "audit-followed": ByActor;
   "export-lost": { readonly exporter: string; readonly bytes: number };
 
-  "bus-gap": { readonly detail: string };
-  "bus-forged": { readonly detail: string };
-  "redis-lost": { readonly cause: string };
+  "bus-gap": { readonly detail: string; readonly times?: number };
+  "bus-forged": { readonly detail: string; readonly times?: number };
+  "redis-lost": { readonly cause: string; readonly times?: number };
   "redis-back": { readonly awayMs: number };
 }
 

@@ -17,6 +17,7 @@ import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
 import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
+import { type BusNotes, createBusNotes } from "./audit/bus-notes.ts";
 import { loggedSeal } from "./audit/logged-seal.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { openExports } from "./audit/open-exports.ts";
@@ -233,10 +234,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const linkMeter = createLoginMeter();
+  const busNotes = opening.use(createBusNotes(audit, clock));
   const group =
     self === undefined
       ? undefined
-      : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit }));
+      : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit, busNotes }));
+  // Once more, to be over before the group is: a bus that closes is not lost.
+  opening.use(busNotes);
   const locks = group?.locks ?? ownLocks;
   const door = opening.use(createSignIn({ clock, log, keys, throttle, rolesOf: principals.rolesOf, group }));
   const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
@@ -354,17 +358,19 @@ interface JoinNeeds {
   readonly clock: Clock;
   readonly locks: LocalLocks;
   readonly audit: Audit;
+  readonly busNotes: BusNotes;
 }
 
 async function joinGroup(
   { config, log, join: joined }: BastionOptions,
   self: NodeId,
-  { keys, registry, clock, locks, audit }: JoinNeeds,
+  { keys, registry, clock, locks, audit, busNotes }: JoinNeeds,
 ): Promise<Group> {
-  const meter = createGroupMeter(clock);
+  const meter = busNotes.metered(createGroupMeter(clock));
   const { redis, group } = config;
   const bus = joined?.bus ?? (redis && (await openRedisBus({ config: redis, name: self, clock, log, meter })));
   if (bus === undefined) throw new Error("a group needs a bus");
+  busNotes.follow(bus);
   return await openGroup({
     ...{ bus, keys, self, names: createNames(redis?.prefix ?? "bz"), registry, clock, log, meter },
     ...{ address: group.address ?? "", version: version(), dataFolder: config.data },
