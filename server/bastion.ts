@@ -274,12 +274,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names, trustedProxies = [] } = config.listen;
+  const clearText = tls === undefined || isLoopback(host);
   const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
         ...{ host, port, pingMs, ...usualLimits },
-        clearText: tls === undefined || isLoopback(host),
+        clearText,
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
@@ -289,11 +290,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
         const auth = createAuthPages(identity.signIn, log);
-        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, placesOf(config));
+        const schemes = { http: clearText, https: tls !== undefined };
+        const proxied = trustedProxies.length > 0;
+        const guard = createHostGuard([...known, ...names], bound, schemes, proxied, placesOf(config));
         return {
           request: createAdapter({
             ...{ router, streams, clock, log, pages, page, auth, guard, onCrossSite },
-            direct: call,
+            ...{ direct: call, onlyTls: tls !== undefined && !isLoopback(host) },
           }),
           upgrade: createWsBridge({
             ...{ streams, call, guard, clock, onCrossSite },
