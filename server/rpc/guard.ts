@@ -103,7 +103,7 @@ export function createGuard(needs: GuardNeeds) {
       try {
         check(credential.caller);
       } catch (error) {
-        foldRefusal(actor.name, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
+        foldRefusal(actor, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
         throw error;
       }
       const call =
