@@ -198,10 +198,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
-  let ownPort: number | undefined;
+  const ownPorts: number[] = [];
   const registry = new Registry({
     ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
-    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPorts) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -285,7 +285,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         ...options.limits,
       },
       (bound) => {
-        ownPort = bound;
+        ownPorts.push(bound);
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log };
@@ -318,6 +318,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         group,
       }),
     );
+  if (metrics !== undefined) ownPorts.push(Number(new URL(metrics.url).port));
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
