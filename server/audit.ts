@@ -36,7 +36,10 @@ interface OfRecording {
 
 /** What each event says besides. The list is closed: docs/audit.md describes each, and a test holds the two together. */
 interface EventDetails {
-  "log-opened": { readonly previous: "none" | "closed" | "crashed" | "cut"; readonly tornBytes: number };
+  "log-opened": {
+    readonly previous: "none" | "closed" | "crashed" | "cut" | "altered";
+    readonly tornBytes: number;
+  };
   checkpoint: { readonly key: string; readonly sig: string; readonly last?: boolean };
   "events-lost": { readonly lost: number; readonly firstAtMs: number };
   "clock-jumped": { readonly byMs: number };
@@ -115,9 +118,9 @@ interface EventDetails {
   "audit-followed": ByActor;
   "export-lost": { readonly exporter: string; readonly bytes: number };
 
-  "bus-gap": { readonly detail: string };
-  "bus-forged": { readonly detail: string };
-  "redis-lost": { readonly cause: string };
+  "bus-gap": { readonly detail: string; readonly times?: number };
+  "bus-forged": { readonly detail: string; readonly times?: number };
+  "redis-lost": { readonly cause: string; readonly times?: number };
   "redis-back": { readonly awayMs: number };
 }
 

@@ -17,6 +17,7 @@ import { openThrottle, type ThrottleLimits } from "./access/throttle.ts";
 import { createThrottleFile } from "./access/throttle-file.ts";
 import { localToken } from "./access/tokens.ts";
 import { openAuditIndex } from "./audit/audit-index.ts";
+import { type BusNotes, createBusNotes } from "./audit/bus-notes.ts";
 import { loggedSeal } from "./audit/logged-seal.ts";
 import { openAudit } from "./audit/open-audit.ts";
 import { openExports } from "./audit/open-exports.ts";
@@ -199,10 +200,10 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const self = options.join === undefined && config.redis === undefined ? undefined : createNodeId(config.node);
-  let ownPort: number | undefined;
+  const ownPorts: number[] = [];
   const registry = new Registry({
     ...{ clock, log, node: config.node, ...(self === undefined ? {} : { idPrefix: self }) },
-    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPort) }),
+    dial: options.dial ?? createSshDial(clock, {}, { mayLeadTo: createAddressCheck(() => ownPorts) }),
     screen: (size) => createScreen(pool, size),
     recorders: options.recording === false ? undefined : recordings.recorders,
     ...(options.recording === false ? {} : { openTap: commandPool.openTap }),
@@ -235,10 +236,13 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     }),
   );
   const linkMeter = createLoginMeter();
+  const busNotes = opening.use(createBusNotes(audit, clock));
   const group =
     self === undefined
       ? undefined
-      : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit }));
+      : opening.use(await joinGroup(options, self, { keys, registry, clock, locks: ownLocks, audit, busNotes }));
+  // Once more, to be over before the group is: a bus that closes is not lost.
+  opening.use(busNotes);
   const locks = group?.locks ?? ownLocks;
   const door = opening.use(createSignIn({ clock, log, keys, throttle, rolesOf: principals.rolesOf, group }));
   const alone: GroupWord = { bus: "memory", up: true, reason: "", warnings: [], nodes: [config.node] };
@@ -273,26 +277,29 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
     shutdown: shutdown.signal,
   });
   const { host, port, names, trustedProxies = [] } = config.listen;
+  const clearText = tls === undefined || isLoopback(host);
   const pages = createHealth({ draining: () => registry.draining, group: groupState });
   const front = opening.use(
     await listen(
       {
         ...{ host, port, pingMs, ...usualLimits },
-        clearText: tls === undefined || isLoopback(host),
+        clearText,
         ...(tls === undefined ? {} : { tls }),
         ...options.limits,
       },
       (bound) => {
-        ownPort = bound;
+        ownPorts.push(bound);
         const known = isLoopback(host) ? ["127.0.0.1", "::1", "localhost"] : [host];
         const onCrossSite = (address: string) => signIns.crossSite(address);
         const call = { guard: authorise, shutdown: shutdown.signal, maxMessageBytes, log, node: config.node };
         const auth = createAuthPages(identity.signIn, log);
-        const guard = createHostGuard([...known, ...names], bound, trustedProxies.length > 0, placesOf(config));
+        const schemes = { http: clearText, https: tls !== undefined };
+        const proxied = trustedProxies.length > 0;
+        const guard = createHostGuard([...known, ...names], bound, schemes, proxied, placesOf(config));
         return {
           request: createAdapter({
             ...{ router, streams, clock, log, pages, page, auth, guard, onCrossSite },
-            direct: call,
+            ...{ direct: call, onlyTls: tls !== undefined && !isLoopback(host) },
           }),
           upgrade: createWsBridge({
             ...{ streams, call, guard, clock, onCrossSite },
@@ -314,6 +321,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
         group,
       }),
     );
+  if (metrics !== undefined) ownPorts.push(Number(new URL(metrics.url).port));
   // In reverse: sessions end and say so, then their calls end, then the sockets close, then the screens go.
   opening.defer(() => shutdown.abort(new BartizanFault("draining", "This node has stopped.")));
   opening.use(registry);
@@ -357,17 +365,19 @@ interface JoinNeeds {
   readonly clock: Clock;
   readonly locks: LocalLocks;
   readonly audit: Audit;
+  readonly busNotes: BusNotes;
 }
 
 async function joinGroup(
   { config, log, join: joined }: BastionOptions,
   self: NodeId,
-  { keys, registry, clock, locks, audit }: JoinNeeds,
+  { keys, registry, clock, locks, audit, busNotes }: JoinNeeds,
 ): Promise<Group> {
-  const meter = createGroupMeter(clock);
+  const meter = busNotes.metered(createGroupMeter(clock));
   const { redis, group } = config;
   const bus = joined?.bus ?? (redis && (await openRedisBus({ config: redis, name: self, clock, log, meter })));
   if (bus === undefined) throw new Error("a group needs a bus");
+  busNotes.follow(bus);
   return await openGroup({
     ...{ bus, keys, self, names: createNames(redis?.prefix ?? "bz"), registry, clock, log, meter },
     ...{ address: group.address ?? "", version: version(), dataFolder: config.data },

@@ -1,5 +1,5 @@
 /** The way into the page: one-time codes and the tokens they give; on one node, or on every node of a group alike. */
-import { type AskRedeem, codeOfNode, redeemAnywhere, redeemHere } from "./access/group-links.ts";
+import { type AskRedeem, codeOfNode, createCodeMarks, createRedeem, redeemHere } from "./access/group-links.ts";
 import { createGroupPageTokens, type PageTokenNews } from "./access/group-page-tokens.ts";
 import { type Link, Links } from "./access/links.ts";
 import { MemoryPageTokens, type PageToken } from "./access/page-tokens.ts";
@@ -29,7 +29,7 @@ export interface SignInNeeds {
   /** What somebody of that name may do on this node now; undefined: he is not known here, or not any more. */
   readonly rolesOf: (name: string) => ReadonlySet<RoleName> | undefined;
   /** Of wrong codes. */
-  readonly throttle: Pick<Throttle, "failed" | "forgive">;
+  readonly throttle: Pick<Throttle, "failed">;
 }
 
 export interface SignIn extends Disposable {
@@ -46,6 +46,8 @@ const redeemMs = 3000;
 export function createSignIn(needs: SignInNeeds): SignIn {
   const { clock, log, keys, group, rolesOf, throttle } = needs;
   const links = new Links(clock);
+  const marks = createCodeMarks(keys);
+  const redeemAnywhere = group && createRedeem({ links, self: group.self, marks, ask: askOf(group), throttle, clock });
   const shared =
     keys.length === 0
       ? undefined
@@ -75,13 +77,13 @@ export function createSignIn(needs: SignInNeeds): SignIn {
   return {
     createLink(caller) {
       const { code, expiresAtMs } = links.create(caller);
-      return { code: group === undefined ? code : codeOfNode(group.self, code), expiresAtMs };
+      return { code: group === undefined ? code : codeOfNode(marks, group.self, code), expiresAtMs };
     },
     async redeem(code, address, signal) {
       const caller =
-        group === undefined
+        redeemAnywhere === undefined
           ? redeemHere(links, throttle, code, address)
-          : await redeemAnywhere(links, group.self, askOf(group), throttle, { code, address, signal });
+          : await redeemAnywhere({ code, address, signal });
       if (shared !== undefined && rolesOf(caller.name) === undefined)
         throw new BartizanFault(
           "forbidden",

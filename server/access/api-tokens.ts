@@ -75,9 +75,14 @@ export interface ApiTokensNeeds {
 export interface ApiTokens {
   /**
    * The token itself is in the answer and nowhere else, ever. Throws `forbidden` for a caller who may not make any or
-   * would give more than he has, `invalid` for a wish that makes no sense, `limit` for one too many.
+   * would give more than he has, `invalid` for a wish that makes no sense, `limit` for one too many. `before` is told its
+   * id when nothing else can refuse it: what it throws does.
    */
-  create(caller: Caller, wish: TokenWish): { readonly token: string; readonly made: ApiToken };
+  create(
+    caller: Caller,
+    wish: TokenWish,
+    before?: (id: string) => void,
+  ): { readonly token: string; readonly made: ApiToken };
   /** What it proves; undefined for one that is unknown, expired, revoked, or has no role left. */
   credentialOf(given: string, address: string): Credential | undefined;
   /** Newest first, those past their time included until the owner makes another one. `owner` undefined: everybody's. */
@@ -129,7 +134,7 @@ export function createApiTokens(needs: ApiTokensNeeds): ApiTokens {
   }
 
   return {
-    create(caller, wish) {
+    create(caller, wish, before) {
       const roles = rolesToGive(caller, wish);
       const label = wish.label.trim();
       if (label === "" || label.length > maxLabelLength)
@@ -151,6 +156,7 @@ export function createApiTokens(needs: ApiTokensNeeds): ApiTokens {
       const origin = originOf(caller.name);
       if (origin === undefined)
         throw new BartizanFault("forbidden", "You are not known here any more.", "Sign in again.");
+      before?.(id);
       insert.run(id, caller.name, label, wish.kind, digestOf(token), ...written, ...times, origin);
       return { token, made: tokenOf(byId.get(id) as Row) };
     },

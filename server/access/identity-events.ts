@@ -1,10 +1,9 @@
 /** What happens when people and programs come in and leave: told to whoever keeps the audit log, in its words. */
 
-/** Who did it, and from where. */
-export interface IdentityActor {
-  readonly name: string;
-  readonly address?: string | undefined;
-}
+import type { Actor } from "../audit.ts";
+
+/** Who did it, from where, and how he signed in. */
+export type IdentityActor = Actor;
 
 export type IdentityEvent =
   | { readonly event: "login-ok"; readonly actor: IdentityActor & { readonly signedIn: "oidc" | "device" } }
@@ -26,5 +25,8 @@ export type IdentityEvent =
       readonly token: string;
     };
 
-/** Never throws. */
+/**
+ * Told of `login-ok`, `token-created` and `device-code-approved` before they happen: throws `recorder-lost` when that cannot be
+ * noted, and then they must not. Of all else it is told afterwards, and never throws.
+ */
 export type TellIdentity = (event: IdentityEvent) => void;

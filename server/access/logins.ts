@@ -6,7 +6,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { BartizanFault } from "../errors.ts";
 import { hostOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
-import { type ApiToken, type ApiTokens, longestTokenMs } from "./api-tokens.ts";
+import { type ApiToken, type ApiTokens, longestTokenMs, type TokenWish } from "./api-tokens.ts";
 import type { Caller } from "./policy.ts";
 import { digestOf } from "./tokens.ts";
 import { createTries } from "./tries.ts";
@@ -66,12 +66,18 @@ export interface LoginsNeeds {
 export interface Logins {
   /** Throws `forbidden` where the config switched it off, `limit` for one too many. */
   begin(host: string, address: string): LoginBegun;
-  /** Throws `not-found` for one that is over, was delivered or never was, `limit` for a question that came too soon. */
-  poll(id: string): LoginAnswer;
+  /**
+   * Throws `not-found` for one that is over, was delivered or never was, `limit` for a question that came too soon.
+   * `before` is told whom it lets in: what it throws leaves the answer where it is.
+   */
+  poll(id: string, before?: (name: string) => void): LoginAnswer;
   /** Throws `not-found` as `poll` does, `forbidden` for who may not allow it, `limit` for who guesses. */
   find(code: string, caller: Caller): LoginAsked;
-  /** Allows or denies it, once: afterwards the code is not found. Throws as `find` does, and as making a token does. */
-  answer(code: string, caller: Caller, allow: boolean): LoginAsked;
+  /**
+   * Allows or denies it, once: afterwards the code is not found. Throws as `find` does, and as making a token does.
+   * `before` is told when nothing else can refuse it: what it throws does.
+   */
+  answer(code: string, caller: Caller, allow: boolean, before?: (asked: LoginAsked) => void): LoginAsked;
 }
 
 export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds): Logins {
@@ -123,7 +129,7 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
       return { id, code, everyMs: firstEveryMs, forMs: openMs };
     },
 
-    poll(id) {
+    poll(id, before) {
       const key = keyOf(id);
       const entry = open.get(key);
       const now = clock.monotonicMs();
@@ -135,6 +141,7 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
         throw new BartizanFault("limit", "That was asked too soon.", `Ask every ${entry.everyMs / 1000} seconds.`);
       }
       if (entry.answer === "pending") return { kind: "pending", everyMs: entry.everyMs };
+      if (entry.answer !== "denied") before?.(entry.answer.made.owner);
       open.delete(key);
       if (entry.answer === "denied") return { kind: "denied" };
       const { token, made } = entry.answer;
@@ -143,14 +150,18 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
 
     find: (code, caller) => waiting(code, caller),
 
-    answer(code, caller, allow) {
+    answer(code, caller, allow, before) {
       const entry = waiting(code, caller);
-      if (!allow) entry.answer = "denied";
-      else
-        entry.answer = apiTokens.create(caller, {
-          ...{ label: `login on ${entry.host || entry.address}`, kind: "login", roles: [], narrowed: {} },
-          forMs: Math.min(tokenMs, longestTokenMs(caller)),
-        });
+      if (!allow) {
+        before?.(entry);
+        entry.answer = "denied";
+        return entry;
+      }
+      const wish: TokenWish = {
+        ...{ label: `login on ${entry.host || entry.address}`, kind: "login", roles: [], narrowed: {} },
+        forMs: Math.min(tokenMs, longestTokenMs(caller)),
+      };
+      entry.answer = apiTokens.create(caller, wish, () => before?.(entry));
       return entry;
     },
   };

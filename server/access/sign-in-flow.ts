@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import { hostOf } from "../flow/address.ts";
 import type { Clock } from "../flow/clock.ts";
+import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
 import type { TellIdentity } from "./identity-events.ts";
 import type { Oidc, OidcAttempt } from "./oidc.ts";
@@ -66,6 +67,10 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
   >();
 
   const tries = createTries(waysOut, clock);
+  // Whoever reaches the page's address can bring one about at will.
+  const warn = rarely(clock, (cause, about: object, leftOut) =>
+    log.warn({ ...about, cause, leftOut }, "sign-in refused"),
+  );
 
   async function identify(query: string, secret: string | undefined) {
     const key = secret === undefined ? "" : keyOf(secret);
@@ -99,13 +104,13 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
     async finish(query, secret, address) {
       try {
         const { name, roles, place } = await identify(query, secret);
-        const cookie = signIns.begin(name, roles);
         tell({ event: "login-ok", actor: { name, address, signedIn: "oidc" } });
+        const cookie = signIns.begin(name, roles);
         return { cookie, place };
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
         tell({ event: "login-failed", address, cause });
-        log.warn({ address, cause, detail: detailOf(error) }, "sign-in refused");
+        warn(cause, { address, detail: detailOf(error) });
         throw error;
       }
     },

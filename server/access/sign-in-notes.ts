@@ -15,7 +15,7 @@ const mostAddresses = 200;
 export interface SignInNotes {
   /** A call proved who it is from. Noted when it is his first from there in this way, or the first for an hour. */
   called(actor: Actor): void;
-  /** He signs in at this moment. Always noted, and his next calls from there are not. */
+  /** He is about to sign in. Always noted, and his next calls from there are not. Throws `recorder-lost` when it cannot be. */
   signedIn(actor: Actor): void;
   /** Somebody did not prove who he is. */
   failed(address: string, cause: string): void;
@@ -25,7 +25,7 @@ export interface SignInNotes {
   crossSite(address: string): void;
 }
 
-export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): SignInNotes {
+export function createSignInNotes(audit: Pick<Audit, "note" | "write">, clock: Clock): SignInNotes {
   /** When each was last heard of, longest quiet first. */
   const callers = new Map<string, number>();
   const failures = new Map<string, { readonly atMs: number; times: number }>();
@@ -60,8 +60,8 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
       if (!heard(actor)) audit.note({ event: "login-ok", actor });
     },
     signedIn(actor) {
+      audit.write({ event: "login-ok", actor });
       heard(actor);
-      audit.note({ event: "login-ok", actor });
     },
     failed: (address, cause) => fold("login-failed", address, cause),
     throttled: (address, cause) => fold("login-throttled", address, cause),
@@ -70,7 +70,7 @@ export function createSignInNotes(audit: Pick<Audit, "note">, clock: Clock): Sig
 }
 
 /** What happens to identities goes into the log as it is; sign-ins and failures by their own rules. */
-export function tellIdentity(audit: Pick<Audit, "note">, signIns: SignInNotes): TellIdentity {
+export function tellIdentity(audit: Pick<Audit, "note" | "write">, signIns: SignInNotes): TellIdentity {
   return (told) => {
     switch (told.event) {
       case "login-ok":
@@ -80,6 +80,9 @@ export function tellIdentity(audit: Pick<Audit, "note">, signIns: SignInNotes): 
       case "login-throttled":
         return signIns.throttled(told.address, "limit");
       case "token-created":
+        return audit.write({ event: told.event, actor: told.actor, token: told.token, owner: told.who });
+      case "device-code-approved":
+        return audit.write(told);
       case "token-revoked":
       case "token-used-from-new-source":
         return audit.note({ event: told.event, actor: told.actor, token: told.token, owner: told.who });

@@ -1,6 +1,7 @@
 /**
  * How often somebody may be wrong about who he is: by the net he comes from, the name he claims, both, and all together.
- * Only failures cost. Who was let in from somewhere before is let in from there again, whatever others do meanwhile.
+ * Only failures cost. What nobody can guess is let in whatever others do meanwhile; and who was let in from somewhere before
+ * is let in from there again, whatever he shows.
  * Kept over a restart. Times are monotonic while it runs.
  */
 
@@ -40,18 +41,19 @@ export interface Attempt {
   readonly address: string;
   /** Whom the credentials name, whether rightly or not: an id, a user name; undefined when they name nobody. */
   readonly claims?: string | undefined;
+  /** The credentials are as long as 256 random bits: a right one was not guessed. */
+  readonly unguessable?: boolean;
 }
 
 export interface Throttle extends AsyncDisposable {
   /**
    * Told what the credentials turned out to be: a principal's name, or undefined for nobody's. Throws `limit` for an
-   * attempt after too many failures, right or wrong, unless this principal was let in from this net before.
+   * attempt after too many failures: a wrong one, or a right one that could be a lucky guess, unless this principal was let in
+   * from this net before.
    */
   admit(attempt: Attempt, principal: string | undefined): void;
   /** As a wrong attempt in `admit`, for secrets that nobody can guess at: throws `limit` when there were too many. */
   failed(attempt: Attempt): void;
-  /** What was counted by `failed` before it could be known was none. */
-  forgive(attempt: Attempt): void;
 }
 
 interface Bucket {
@@ -96,8 +98,9 @@ export function openThrottle(
     if (bucket === undefined) return burst;
     return Math.min(burst, bucket.left + (clock.monotonicMs() - bucket.atMs) / everyMs);
   };
-  const refuseIfSpent = (attempt: Attempt) => {
-    if (keysOf(attempt).every(([kind, key]) => leftOf(kind, key) >= 1)) return;
+  const isSpent = (attempt: Attempt) => !keysOf(attempt).every(([kind, key]) => leftOf(kind, key) >= 1);
+  const refuseIfSpent = (spent: boolean) => {
+    if (!spent) return;
     throw new BartizanFault("limit", "Too many failed logins.", "Wait a minute, then try again.");
   };
   const spend = (attempt: Attempt) => {
@@ -133,20 +136,15 @@ export function openThrottle(
   return {
     admit(attempt, principal) {
       const pair = principal === undefined ? undefined : `${netOf(attempt.address)} ${principal}`;
-      if (pair === undefined || !known.has(pair)) refuseIfSpent(attempt);
+      // Asked in any case: the same work for right and wrong.
+      const spent = isSpent(attempt);
+      if (pair === undefined || !(attempt.unguessable === true || known.has(pair))) refuseIfSpent(spent);
       if (pair === undefined) spend(attempt);
       else remember(pair);
     },
     failed(attempt) {
-      refuseIfSpent(attempt);
+      refuseIfSpent(isSpent(attempt));
       spend(attempt);
-    },
-    forgive(attempt) {
-      for (const [kind, key] of keysOf(attempt)) {
-        if (!buckets.has(key)) continue;
-        buckets.set(key, { left: Math.min(allowed[kind].burst, leftOf(kind, key) + 1), atMs: clock.monotonicMs() });
-      }
-      dirty = true;
     },
     async [Symbol.asyncDispose]() {
       saving[Symbol.dispose]();

@@ -78,6 +78,15 @@ export class ChainFile {
     return line;
   }
 
+  /** The last whole lines without their line feeds, the very last first; so many at most. */
+  tail(lines: number): string[] {
+    const { lengthBytes } = this.#end;
+    const first = Math.max(0, lengthBytes - (lines + 1) * maxLineBytes);
+    const texts = readPiece(this.#fd, first, lengthBytes).toString("utf8").split("\n").slice(0, -1);
+    // The first of a piece has no beginning.
+    return (first > 0 ? texts.slice(1) : texts).slice(-lines).reverse();
+  }
+
   /** What was appended before this call is on the disk when it resolves. */
   sync(): Promise<void> {
     return datasync(this.#fd);
@@ -91,12 +100,7 @@ export class ChainFile {
 /** Where the last whole line ends, how many there are, and the last. */
 function endOf(fd: number, size: number): { end: End; line: AuditLine | undefined } {
   const first = Math.max(0, size - 2 * maxLineBytes);
-  const tail = Buffer.alloc(size - first);
-  for (let at = 0; at < tail.length; ) {
-    const got = readSync(fd, tail, at, tail.length - at, first + at);
-    if (got === 0) break;
-    at += got;
-  }
+  const tail = readPiece(fd, first, size);
   const to = tail.lastIndexOf(0x0a) + 1;
   if (to === 0) {
     // One unfinished first line may be cut off, but not the whole of a file that is something else.
@@ -107,4 +111,14 @@ function endOf(fd: number, size: number): { end: End; line: AuditLine | undefine
   const line = parseLine(bytes.toString("utf8"));
   if (line === undefined) throw new Error("it is no audit log");
   return { end: { lengthBytes: first + to, lines: line.n, hash: hashOf(bytes) }, line };
+}
+
+function readPiece(fd: number, from: number, to: number): Buffer {
+  const piece = Buffer.alloc(to - from);
+  for (let at = 0; at < piece.length; ) {
+    const got = readSync(fd, piece, at, piece.length - at, from + at);
+    if (got === 0) break;
+    at += got;
+  }
+  return piece;
 }

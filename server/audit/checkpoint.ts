@@ -3,6 +3,14 @@ import { type KeyObject, verify } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type AuditLine, hashOf, parseLine } from "./audit-lines.ts";
 
+/** A checkpoint comes after so many lines, or so long after the first that none covers; and right behind each start. */
+export const checkpointLines = 100;
+export const checkpointMs = 30_000;
+/** A log never has more lines in a row without one: what starts, lost events and jumps of the clock add is in it. */
+export const mostUnsigned = checkpointLines + 28;
+/** What may stand between a start and its checkpoint. */
+export const besidesStart: ReadonlySet<string> = new Set(["log-opened", "events-lost", "clock-jumped"]);
+
 /** What the checkpoints are signed with: the key of the recordings. */
 export interface Signer {
   readonly id: string;

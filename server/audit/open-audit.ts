@@ -5,7 +5,15 @@ import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { ChainFile } from "./chain-file.ts";
-import { checkpointPath, checkpointText, keepCheckpoint, readKeptCheckpoint, type Signer } from "./checkpoint.ts";
+import {
+  checkpointLines,
+  checkpointMs,
+  checkpointPath,
+  checkpointText,
+  keepCheckpoint,
+  type Signer,
+} from "./checkpoint.ts";
+import { howItEnded, type LogEnd } from "./log-end.ts";
 
 export interface AuditLog extends Audit, AsyncDisposable {
   readonly path: string;
@@ -25,9 +33,6 @@ export interface OpenAuditNeeds {
   readonly signer: Signer;
 }
 
-/** A checkpoint comes after so many lines, or so long after the first that none covers. */
-const checkpointLines = 100;
-const checkpointMs = 30_000;
 /** The wall clock was set when it moves so much against the other one. */
 const jumpMs = 2000;
 /** A disk that refused something is asked again. */
@@ -52,6 +57,8 @@ class AuditWriter implements AuditLog {
   readonly #needs: OpenAuditNeeds;
   readonly #file: ChainFile;
   readonly #listeners = new Set<() => void>();
+  /** The first line, until it stands. */
+  #opening: { readonly previous: LogEnd; readonly tornBytes: number } | undefined;
   #aheadMs: number;
   /** Why the disk takes no lines, or does not promise to keep them. */
   #unwritten: unknown;
@@ -59,6 +66,8 @@ class AuditWriter implements AuditLog {
   #lost: { count: number; readonly firstAtMs: number } | undefined;
   /** Lines that no checkpoint covers. */
   #unsigned = 0;
+  /** Nothing else is written before the checkpoint that is due. */
+  #owesCheckpoint = true;
   #dirty = false;
   #syncing: Promise<void> | undefined;
   #checkpoint: Buffer | undefined;
@@ -69,8 +78,7 @@ class AuditWriter implements AuditLog {
     this.#needs = needs;
     this.#file = file;
     this.#aheadMs = needs.clock.wallMs() - needs.clock.monotonicMs();
-    const previous = howItEnded(file, needs);
-    this.note({ event: "log-opened", previous, tornBytes: file.tornBytes });
+    this.#opening = { previous: howItEnded(file, needs), tornBytes: file.tornBytes };
     this.#due();
   }
 
@@ -85,6 +93,7 @@ class AuditWriter implements AuditLog {
   write(event: AuditEvent): void {
     try {
       this.#tellWhatIsDue();
+      if (this.#owesCheckpoint) this.#sign(false);
       this.#append(event.event, fieldsOf(event));
       this.#unsigned += 1;
       if (this.#unsigned >= checkpointLines) this.#sign(false);
@@ -161,12 +170,19 @@ class AuditWriter implements AuditLog {
     const said = { node, ...this.#file.next, atMs: clock.wallMs(), ...(last ? { last } : {}) };
     const sig = signer.sign(checkpointText(said));
     const rest = { outcome: auditOutcome.checkpoint, atMs: said.atMs, key: signer.id, sig, ...(last ? { last } : {}) };
+    this.#owesCheckpoint = true;
     this.#checkpoint = this.#append("checkpoint", rest);
+    this.#owesCheckpoint = false;
     this.#unsigned = 0;
   }
 
   /** What has to stand before the next line. */
   #tellWhatIsDue(): void {
+    if (this.#opening !== undefined) {
+      this.#append("log-opened", { outcome: auditOutcome["log-opened"], ...this.#opening });
+      this.#opening = undefined;
+      this.#unsigned += 1;
+    }
     if (this.#lost !== undefined) {
       const { count: lost, firstAtMs } = this.#lost;
       this.#append("events-lost", { outcome: auditOutcome["events-lost"], lost, firstAtMs });
@@ -175,7 +191,10 @@ class AuditWriter implements AuditLog {
     }
     const { clock } = this.#needs;
     const byMs = Math.round(clock.wallMs() - clock.monotonicMs() - this.#aheadMs);
-    if (Math.abs(byMs) > jumpMs) this.#append("clock-jumped", { outcome: auditOutcome["clock-jumped"], byMs });
+    if (Math.abs(byMs) > jumpMs) {
+      this.#append("clock-jumped", { outcome: auditOutcome["clock-jumped"], byMs });
+      this.#unsigned += 1;
+    }
     this.#aheadMs += byMs;
   }
 
@@ -198,7 +217,7 @@ class AuditWriter implements AuditLog {
     this.#timer = undefined;
     try {
       this.#tellWhatIsDue();
-      if (this.#unsigned > 0 || this.#unwritten !== undefined) this.#sign(false);
+      if (this.#unsigned > 0 || this.#owesCheckpoint || this.#unwritten !== undefined) this.#sign(false);
     } catch (error) {
       this.#failed(error);
       return;
@@ -251,26 +270,4 @@ function fieldsOf(event: AuditEvent): Record<string, unknown> {
     ...(actor === undefined ? { who } : { who: actor.name, address: actor.address, signedIn: actor.signedIn }),
     ...{ target, session, recording, cause, ...details },
   };
-}
-
-/** "cut": the checkpoint that is kept beside the log tells of lines that are not in it. */
-function howItEnded(
-  { lastLine, next }: ChainFile,
-  { path, log }: OpenAuditNeeds,
-): "none" | "closed" | "crashed" | "cut" {
-  try {
-    const kept = readKeptCheckpoint(checkpointPath(path));
-    if (kept !== undefined && (kept.line.n >= next.n || (kept.line.n === next.n - 1 && kept.hash !== next.prev))) {
-      log.error(
-        { path, lines: next.n - 1, checkpointAt: kept.line.n },
-        "lines are missing at the end of the audit log",
-      );
-      return "cut";
-    }
-  } catch (error) {
-    log.error({ err: error }, "the checkpoint of the audit log cannot be read");
-  }
-  if (lastLine === undefined) return "none";
-  // Older logs have no word for it.
-  return lastLine.last === true || !("outcome" in lastLine) ? "closed" : "crashed";
 }

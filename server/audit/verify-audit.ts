@@ -1,7 +1,7 @@
 /** Tells whether an audit log is what was written, and names the first line that is not. Streaming; bears anything. */
 import type { KeyObject } from "node:crypto";
 import { type AuditLine, noHash, openLog, parseLine, type RawLine, readLines } from "./audit-lines.ts";
-import { judgeCheckpoint, type KeptCheckpoint } from "./checkpoint.ts";
+import { besidesStart, judgeCheckpoint, type KeptCheckpoint, mostUnsigned } from "./checkpoint.ts";
 
 export type AuditVerdictWord = "complete" | "incomplete" | "gap" | "altered" | "unsigned" | "missing";
 
@@ -18,7 +18,7 @@ export interface AuditVerdict {
 export interface VerifyAuditOptions {
   readonly path: string;
   readonly keyOf: (id: string) => KeyObject | undefined;
-  /** Kept beside the log, or better elsewhere: the log has to hold it. */
+  /** Kept beside the log, or better elsewhere: the log has to hold it, and one that was ever signed has to have one. */
   readonly checkpoint?: KeptCheckpoint | undefined;
   /** How recordings ended, by their own last seals: the log has to know each. */
   readonly seals?: ReadonlyMap<string, string>;
@@ -56,10 +56,15 @@ class Chain {
   /** A checkpoint that is not what it should be: it was changed itself, or what it covers was. */
   #bad: BadCheckpoint | undefined;
   #signedTo = 0;
-  #unknownKey = false;
+  /** The first line that is signed with a key that is not known. */
+  #unknownKeyAt: number | undefined;
+  /** So many lines before the first checkpoint: more than there may be. */
+  #unsignedFirst = 0;
+  /** A start whose checkpoint has not come. */
+  #openStart: number | undefined;
   #lost = 0;
   #starts = 0;
-  #cutAt: number | undefined;
+  #wrongAt: { readonly n: number; readonly previous: "cut" | "altered" } | undefined;
   readonly #seals = new Map<string, string>();
 
   constructor(options: VerifyAuditOptions) {
@@ -82,6 +87,21 @@ class Chain {
     }
     this.#hash = raw.hash;
     this.#takeEvent(line, raw.hash);
+    return this.#bad === undefined ? this.#uncovered(line) : undefined;
+  }
+
+  /** Whoever cannot sign leaves checkpoints out: one that was due and did not come tells of him. */
+  #uncovered({ n, event }: AuditLine): AuditVerdict | undefined {
+    const start = this.#openStart;
+    const startOnly = start !== undefined && !besidesStart.has(event);
+    if (!startOnly && n - this.#signedTo <= mostUnsigned) return undefined;
+    if (this.#signedTo === 0) this.#unsignedFirst = n;
+    else if (startOnly)
+      return this.#altered(start, `line ${start} is no start of the server: no checkpoint follows it`);
+    else {
+      const from = this.#signedTo + 1;
+      return this.#altered(from, `lines from ${from} on were written anew: ${mostUnsigned} lines have no checkpoint`);
+    }
     return undefined;
   }
 
@@ -98,8 +118,18 @@ class Chain {
     if (kept === "bad") return found("altered", "the checkpoint that was kept does not have the signature it should");
     if (checkpoint !== undefined && checkpoint.line.n > n)
       return found("missing", `lines ${n + 1} to ${checkpoint.line.n} are missing: the checkpoint knows them`, n + 1);
-    if (this.#cutAt !== undefined)
-      return found("missing", `lines were missing when the server started: line ${this.#cutAt} says so`, this.#cutAt);
+    if (this.#wrongAt?.previous === "altered")
+      return found(
+        "altered",
+        `it was altered when the server started: line ${this.#wrongAt.n} says so`,
+        this.#wrongAt.n,
+      );
+    if (this.#wrongAt !== undefined)
+      return found(
+        "missing",
+        `lines were missing when the server started: line ${this.#wrongAt.n} says so`,
+        this.#wrongAt.n,
+      );
     for (const [recording, seal] of this.#options.seals ?? [])
       if (this.#seals.get(recording) !== seal)
         return found(
@@ -108,8 +138,13 @@ class Chain {
           n + 1,
         );
     if (n === 0) return found("missing", "there is no line in it", 1);
-    if (this.#signedTo === 0)
-      return found("unsigned", this.#unknownKey ? "it is signed with a key that is not known" : "no line is signed");
+    if (this.#unknownKeyAt !== undefined)
+      return found("unsigned", `line ${this.#unknownKeyAt} is signed with a key that is not known`, this.#unknownKeyAt);
+    if (this.#signedTo === 0) return found("unsigned", "no line is signed", 1);
+    if (this.#unsignedFirst > 0)
+      return found("unsigned", `lines 1 to ${this.#unsignedFirst} were signed by nobody when they were written`, 1);
+    if (checkpoint === undefined)
+      return found("missing", "its newest checkpoint, which is kept beside it, is missing: so may be lines at its end");
     const open = n - this.#signedTo;
     const summary = `${n} lines, ${this.#starts} starts, signed up to line ${this.#signedTo}`;
     const whole = open === 0 ? summary : `${summary}; ${open} at the end not yet`;
@@ -127,11 +162,14 @@ class Chain {
       const judged = judgeCheckpoint(line, this.#options.keyOf);
       if (judged === "bad") this.#bad = { line, hash, what: "does not have the signature it should" };
       else if (judged === "good") this.#signedTo = n;
-      else this.#unknownKey = true;
+      else this.#unknownKeyAt ??= n;
+      this.#openStart = undefined;
     } else if (event === "events-lost") this.#lost += Number(line.lost) || 0;
     else if (event === "log-opened") {
       this.#starts += 1;
-      if (line.previous === "cut") this.#cutAt ??= n;
+      this.#openStart ??= n;
+      const { previous } = line;
+      if (previous === "cut" || previous === "altered") this.#wrongAt ??= { n, previous };
     } else if (typeof recording === "string" && typeof seal === "string" && seals?.has(recording) === true)
       this.#seals.set(recording, seal);
   }

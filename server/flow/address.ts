@@ -1,7 +1,7 @@
 /** IP addresses as values: one spelling for each, and the net that one caller is taken to have. */
 import { BlockList, isIP } from "node:net";
 
-/** Without brackets and zone; an IPv4 address in one of IPv6's forms (RFC 4291 2.5.5, RFC 6052, RFC 3056) as itself. */
+/** Without brackets and zone; an IPv4 address in one of IPv6's forms (RFC 4291 2.5.5, RFC 2765 2.1, RFC 6052, RFC 3056) as itself. */
 export function plainAddress(written: string): string {
   const bare = written.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
   if (isIP(bare) !== 6) return bare;
@@ -13,6 +13,7 @@ export function plainAddress(written: string): string {
   const zeros = (from: number, until: number) => words.slice(from, until).every((word) => word === 0);
   const [w0, w1] = words;
   if (zeros(0, 5) && words[5] === 0xffff) return tail(6);
+  if (zeros(0, 4) && words[4] === 0xffff && words[5] === 0) return tail(6);
   if (zeros(0, 6) && (words[6] !== 0 || (words[7] ?? 0) > 1)) return tail(6);
   if (w0 === 0x64 && w1 === 0xff9b && zeros(2, 6)) return tail(6);
   if (w0 === 0x2002) return tail(1);

@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import { cookieOf, signInCookie } from "../rpc/cookies.ts";
 import { cookieKey, type Peer, peerKey } from "../rpc/guard.ts";
 import type { StreamMethod } from "../rpc/stream-method.ts";
-import { callHeaders } from "./answer-headers.ts";
+import { callHeaders, strictTransport } from "./answer-headers.ts";
 import type { AuthPages } from "./auth-pages.ts";
 import { isDirect, serveDirect } from "./direct-stream.ts";
 import type { HostGuard } from "./host-guard.ts";
@@ -40,19 +40,22 @@ export interface AdapterNeeds {
   readonly auth: AuthPages;
   readonly clock: Clock;
   readonly log: Log;
+  /** Browsers are told to come by TLS alone from now on, to this name, whatever the port. */
+  readonly onlyTls: boolean;
   /** Told of each call that a page of another site made. */
   readonly onCrossSite: (address: string) => void;
 }
 
 /** The library's own adapter parses the Host outside any try/catch: one malformed request would end every shell. */
 export function createAdapter(needs: AdapterNeeds): RequestListener {
-  const { router, streams, direct, guard, pages, page, auth, clock, log, onCrossSite } = needs;
+  const { router, streams, direct, guard, pages, page, auth, clock, log, onCrossSite, onlyTls } = needs;
   const warn = rarely(clock, (kind, about: object, leftOut) => log.warn({ ...about, leftOut }, kind));
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response, peer) => {
     // Errors of a response that its client left are not ours to handle, only not to crash on.
     response.on("error", (error: Error) => log.debug({ err: error }, "response failed"));
     try {
+      if (onlyTls) response.setHeader(...strictTransport);
       const authority = request.headers[":authority"];
       const host = typeof authority === "string" ? authority : request.headers.host;
       if (!guard.host(host)) return refuseHost(request, response, host);

@@ -34,3 +34,6 @@ export const callHeaders: Readonly<Record<string, string>> = {
   "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "cache-control": "no-store",
 };
+
+/** A year; the names below it are not ours to speak for. */
+export const strictTransport = ["strict-transport-security", "max-age=31536000"] as const;

@@ -18,33 +18,49 @@ export interface PageHeaders {
   readonly "sec-fetch-site"?: string | string[] | undefined;
 }
 
+/** How the server itself is spoken to: a page of the other scheme is not its own, though it has its name and port. */
+export interface Schemes {
+  readonly http: boolean;
+  readonly https: boolean;
+}
+
 /**
- * `names`: host names without port; `port`: where the server listens. `proxied`: they are answered as well as they stand in
- * front of a proxy at the usual ports; `urls`: further places at which clients reach it, by a balancer or a proxy in front.
- * Host is compared in lower case.
+ * `names`: host names without port; `port`: where the server listens, by these `schemes`. `proxied`: they are answered as well
+ * as they stand in front of a proxy at the usual ports; `urls`: further places at which clients reach it, by a balancer or a
+ * proxy in front, each by its own scheme alone. Host is compared in lower case.
  */
 export function createHostGuard(
   names: readonly string[],
   port: number,
+  schemes: Schemes,
   proxied = false,
   urls: readonly string[] = [],
 ): HostGuard {
   const hosts = new Set<string>();
+  const origins = new Set<string>();
   const usual = [80, 443];
+  const add = (host: string, at: number) => {
+    hosts.add(`${host}:${at}`);
+    // A proxy in front has TLS, or hands on what came in clear as the server itself would take it.
+    const spoken = at === port ? schemes : { http: schemes.http && at === 80, https: at === 443 };
+    if (spoken.http) origins.add(`http://${host}${at === 80 ? "" : `:${at}`}`);
+    if (spoken.https) origins.add(`https://${host}${at === 443 ? "" : `:${at}`}`);
+  };
   for (const name of names) {
     const host = name.includes(":") && !name.startsWith("[") ? `[${name.toLowerCase()}]` : name.toLowerCase();
-    for (const each of proxied ? [port, ...usual] : [port]) hosts.add(`${host}:${each}`);
+    for (const each of proxied ? [port, ...usual] : [port]) add(host, each);
     if (proxied || usual.includes(port)) hosts.add(host);
   }
   for (const url of urls) {
     const { host, hostname, protocol, port: given } = new URL(url);
     hosts.add(host);
+    origins.add(`${protocol}//${host}`);
     if (given === "") hosts.add(`${hostname}:${protocol === "https:" ? 443 : 80}`);
   }
   const ownOrigin = (value: string | undefined) => {
     if (value === undefined) return false;
-    const bare = /^https?:\/\/(.+)$/.exec(value.toLowerCase())?.[1];
-    return bare !== undefined && hosts.has(bare);
+    const [, scheme = "", bare = ""] = /^(https?):\/\/(.+)$/.exec(value.toLowerCase()) ?? [];
+    return origins.has(`${scheme}://${bare.replace(scheme === "https" ? /:443$/ : /:80$/, "")}`);
   };
   return {
     ownOrigin,

@@ -54,7 +54,8 @@ export async function listenForMetrics(options: MetricsListenerOptions): Promise
     throw new BartizanFault("config", `Cannot listen on ${host}:${port} for metrics (${code}).`, "", error);
   }
   const bound = (server.address() as AddressInfo).port;
-  if (loopback) answersTo = createHostGuard(["127.0.0.1", "::1", "localhost", host], bound).host;
+  if (loopback)
+    answersTo = createHostGuard(["127.0.0.1", "::1", "localhost", host], bound, { http: true, https: false }).host;
   return {
     port: bound,
     async [Symbol.asyncDispose]() {

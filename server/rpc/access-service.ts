@@ -96,13 +96,16 @@ export function createAccessService(needs: AccessServiceNeeds): ServiceImpl<type
       const address = addressOfCall(context);
       try {
         const { caller, token } = await needs.door.redeem(request.code, address, context.signal);
-        needs.linkMeter.redeemed("ok");
+        // The code is used up; but nobody gets in by it whose coming cannot be noted.
         needs.signIns.signedIn({ name: caller.name, address, signedIn: "link" });
+        needs.linkMeter.redeemed("ok");
         needs.log.info({ by: caller.name }, "link redeemed");
         const expiresAt = timestampFromMs(token.expiresAtMs);
         return { token: token.token, name: caller.name, roles: [...caller.roles], expiresAt };
       } catch (error) {
-        const outcome = outcomes[faultFrom(error).word] ?? "wrong";
+        const { word } = faultFrom(error);
+        if (word === "recorder-lost") throw error;
+        const outcome = outcomes[word] ?? "wrong";
         needs.linkMeter.redeemed(outcome);
         if (outcome === "throttled") needs.signIns.throttled(address, "link");
         else if (outcome === "wrong") needs.signIns.failed(address, "link");

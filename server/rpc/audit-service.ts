@@ -39,7 +39,7 @@ export function createAuditService({
       const actor = actorOfCall(context);
       // All pages of a search, and a page in the browser that asks anew, are one look.
       const asked = JSON.stringify(filter);
-      foldView(actor.name, asked, () => audit.write({ event: "audit-searched", actor, cause: words(filter) }));
+      foldView(actor, asked, () => audit.write({ event: "audit-searched", actor, cause: words(filter) }));
       const page = await index.search({ filter, limit, before }, context.signal);
       return {
         entries: page.lines.map(auditEntryToWire),

@@ -51,7 +51,7 @@ export function createCommandService(needs: CommandServiceNeeds): ServiceImpl<ty
       };
       const session = sessionId === "" ? undefined : (sessionId as SessionId);
       // All pages of a search, and a page in the browser that asks anew, are one look.
-      foldView(caller.name, what, () => audit.write({ event: "commands-searched", ...said, session, actor }));
+      foldView(actor, what, () => audit.write({ event: "commands-searched", ...said, session, actor }));
       const { commands, next } = await found(
         needs,
         caller,

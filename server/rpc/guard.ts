@@ -108,7 +108,7 @@ export function createGuard(needs: GuardNeeds) {
       try {
         check(credential.caller);
       } catch (error) {
-        foldRefusal(actor.name, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
+        foldRefusal(actor, method, () => audit.note({ event: "call-refused", actor, method, cause: "forbidden" }));
         throw error;
       }
       const call =
@@ -214,7 +214,7 @@ function authenticated(
   // A call without any token guesses nothing, and a cookie may simply be over.
   if (token !== undefined) {
     try {
-      throttle.admit({ address, claims: idOf(token) }, credential?.caller.name);
+      throttle.admit({ address, claims: idOf(token), unguessable: isUnguessable(token) }, credential?.caller.name);
     } catch (error) {
       signIns.throttled(address, "token");
       throw error;
@@ -232,6 +232,11 @@ function authenticated(
       : "This token is not known here.",
     "Send it as `authorization: Bearer TOKEN`; on the server's own machine the CLI finds it by itself.",
   );
+}
+
+/** 256 bits in base64 at least; docs/config.md tells how tokens of the config are made. */
+function isUnguessable(token: string): boolean {
+  return token.length >= 43;
 }
 
 /** The public part of an API token: whom it claims to come from. */

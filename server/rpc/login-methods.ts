@@ -8,7 +8,7 @@ import type { Logins } from "../access/logins.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { clearingCookie, signInCookie } from "./cookies.ts";
-import { addressOfCall, callerOfCall, callOf } from "./guard.ts";
+import { actorOfCall, addressOfCall, callerOfCall, callOf } from "./guard.ts";
 
 export interface LoginMethodsNeeds {
   readonly logins: Logins;
@@ -55,11 +55,13 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
     },
 
     pollLogin({ id }, context) {
-      const answer = logins.poll(short(id));
+      const address = addressOfCall(context);
+      const answer = logins.poll(short(id), (name) =>
+        tell({ event: "login-ok", actor: { name, address, signedIn: "device" } }),
+      );
       if (answer.kind === "pending") return { state: LoginState.PENDING, every: durationFromMs(answer.everyMs) };
       if (answer.kind === "denied") return { state: LoginState.DENIED };
       const { token, name, expiresAtMs } = answer;
-      tell({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device" } });
       return { state: LoginState.ALLOWED, token, name, expiresAt: timestampFromMs(expiresAtMs) };
     },
 
@@ -75,12 +77,12 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
 
     answerLogin({ code, allow }, context) {
       const caller = callerOfCall(context);
-      const { host, address } = throttled(context, () => logins.answer(short(code), caller, allow));
-      tell({
-        event: allow ? "device-code-approved" : "device-code-denied",
-        actor: { name: caller.name, address: addressOfCall(context) },
-        cause: `for ${host} at ${address}`,
-      });
+      const event = allow ? "device-code-approved" : "device-code-denied";
+      throttled(context, () =>
+        logins.answer(short(code), caller, allow, ({ host, address }) =>
+          tell({ event, actor: actorOfCall(context), cause: `for ${host} at ${address}` }),
+        ),
+      );
       return {};
     },
 
@@ -90,10 +92,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       // A token of the config goes on, and so the log says nothing else.
       if (credential.end === undefined) return { ended: false };
       credential.end();
-      tell({
-        event: "logout",
-        actor: { name: caller.name, address: addressOfCall(context) },
-      });
+      tell({ event: "logout", actor: actorOfCall(context) });
       changes.tell({ why: "signed-out", name: caller.name });
       return { ended: true };
     },

@@ -113,7 +113,9 @@ export function createRecordingService(
       const { info, caller } = found(context, "replay", request.id);
       const fromMs = Number(request.fromMs);
       const sight = watching.sightOf(caller, resourceOf(info));
-      foldView(caller.name, info.id, () => audit.write({ event: "recording-viewed", ...about(info, context), fromMs }));
+      foldView(actorOfCall(context), info.id, () =>
+        audit.write({ event: "recording-viewed", ...about(info, context), fromMs }),
+      );
       // The screen that the rest begins with goes first; another key frame comes after a gap.
       let opening = true;
       for await (const item of replays.open(info, fromMs, context.signal)) {

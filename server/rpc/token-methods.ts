@@ -3,13 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type AccessService, ApiTokenSchema, type TokenScope } from "../../proto/gen/bartizan/v1/access_pb.ts";
-import type { ApiToken, ApiTokens, Narrowed } from "../access/api-tokens.ts";
+import type { ApiToken, ApiTokens, Narrowed, TokenWish } from "../access/api-tokens.ts";
 import type { AccessChanges } from "../access/changes.ts";
 import type { IdentityEvent, TellIdentity } from "../access/identity-events.ts";
 import { type Action, actions, type RoleName, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
 import { BartizanFault } from "../errors.ts";
-import { addressOfCall, callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall } from "./guard.ts";
 
 export interface TokenMethodsNeeds {
   readonly apiTokens: ApiTokens;
@@ -25,19 +25,19 @@ const maxScopeParts = 100;
 const maxPartLength = 200;
 
 export function createTokenMethods({ apiTokens, rights, changes, tell }: TokenMethodsNeeds): TokenMethods {
-  const note = (event: TokenEvent["event"], { id, owner }: ApiToken, context: HandlerContext) => {
-    const actor = { name: callerOfCall(context).name, address: addressOfCall(context) };
-    tell({ event, actor, who: owner, token: id });
-  };
+  const note = (event: TokenEvent["event"], { id, owner }: Pick<ApiToken, "id" | "owner">, context: HandlerContext) =>
+    tell({ event, actor: actorOfCall(context), who: owner, token: id });
   return {
     createToken(request, context) {
       const caller = callerOfCall(context);
-      const { token, made } = apiTokens.create(caller, {
+      const wish: TokenWish = {
         ...{ label: request.label, kind: "api", roles: request.roles.map(roleOf) },
         narrowed: narrowedBy(request.scope),
         forMs: request.lasts === undefined ? 0 : durationMs(request.lasts),
-      });
-      note("token-created", made, context);
+      };
+      const { token, made } = apiTokens.create(caller, wish, (id) =>
+        note("token-created", { id, owner: caller.name }, context),
+      );
       return { token, made: toWire(made) };
     },
 

@@ -16,6 +16,8 @@ const denied: readonly (readonly [string, readonly string[]])[] = [
   ],
   ["the bastion's own machine", ["127.0.0.0/8", "0.0.0.0/8", "::1/128", "::/128"]],
   ["a link-local address", ["169.254.0.0/16", "fe80::/10"]],
+  // Each network says for itself where in it an IPv4 address stands (RFC 8215): it may be any.
+  ["an address that is translated within its network", ["64:ff9b:1::/48"]],
   ["no single host", ["224.0.0.0/4", "255.255.255.255/32", "ff00::/8"]],
 ];
 const ownMachine = "the bastion's own machine";
@@ -24,15 +26,15 @@ const lists = denied.map(([what, nets]) => ({ what, has: createNetSet(nets) }));
 /**
  * What the operator's own inventory asks for by word (`allowLocal`), and the demo, may be anywhere. A loopback address, or
  * `localhost`, that stands there as such means itself; a name that only resolves to one does not, whoever runs its zone.
- * `ownPort`: where this server listens, or undefined before it does; nothing but `allowLocal` leads there.
+ * `ownPorts`: where this server listens, as far as it does; nothing but `allowLocal` leads there.
  */
-export function createAddressCheck(ownPort: () => number | undefined = () => undefined): AddressCheck {
+export function createAddressCheck(ownPorts: () => readonly number[] = () => []): AddressCheck {
   return (target, written) => {
     if (target.kind === "demo" || target.allowLocal === true) return undefined;
     const address = plainAddress(written);
     if (isIP(address) === 0) return "no address";
     const what = lists.find(({ has }) => has(address))?.what;
-    if (target.port === ownPort() && (what === ownMachine || isOwn(address))) return "this server itself";
+    if (ownPorts().includes(target.port) && (what === ownMachine || isOwn(address))) return "this server itself";
     return what === ownMachine && isLoopbackName(target.host) ? undefined : what;
   };
 }

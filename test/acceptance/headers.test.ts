@@ -1,10 +1,13 @@
 /** A16: every answer of every route says what R55 wants, whoever asks and however it goes. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
+import { request as requestTls } from "node:https";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../house/sources.ts";
+import { selfSigned } from "../support/self-signed.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 
 const built = join(root, "dist", "web");
@@ -45,6 +48,40 @@ function expectEverywhere(headers: Headers): void {
   expect(headers["x-powered-by"]).toBeUndefined();
   expect(headers["set-cookie"]).toBeUndefined();
 }
+
+test("a server that others reach, which is by TLS alone, says so to browsers; one on loopback does not", async () => {
+  expect((await ask("/"))[1]["strict-transport-security"]).toBeUndefined();
+  const folder = mkdtempSync(join(tmpdir(), "bartizan-tls-"));
+  try {
+    const { cert, key } = selfSigned();
+    const tls = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+    writeFileSync(tls.cert, cert);
+    writeFileSync(tls.key, key);
+    await using wide = await openTestBastion({
+      ...{ config: { listen: { host: "0.0.0.0", port: 0, names: ["localhost"], tls } } },
+      principals: { alice: ["operator"] },
+    });
+    const { port } = wide;
+    for (const [path, host] of [
+      ["/", `localhost:${port}`],
+      ["/healthz", `localhost:${port}`],
+      ["/bartizan.v1.AccessService/WhoAmI", `localhost:${port}`],
+      ["/", "evil.example"],
+    ] as const) {
+      const headers = await new Promise<Headers>((resolve, reject) => {
+        const options = { host: "127.0.0.1", port, path, ca: cert, servername: "localhost" };
+        const asked = requestTls({ ...options, headers: { host, connection: "close" } }, (response) => {
+          response.resume();
+          response.once("end", () => resolve(response.headers));
+        });
+        asked.once("error", reject).end();
+      });
+      expect(headers["strict-transport-security"]).toBe("max-age=31536000");
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 test("each file of the page and each view of it", async () => {
   expect(existsSync(join(built, "index.html")), "npm run build:web").toBe(true);

@@ -79,7 +79,15 @@ describe("a right login", () => {
       expect(outcome({ address: "192.0.2.1", claims: "ann" }, "ann")).toBe("in");
   });
 
-  it("is refused after too many failures like a wrong one: a guess tells nothing", () => {
+  it("that nobody can guess is let in from everywhere, whatever others do", () => {
+    times(21, () => ({ address: "192.0.2.1", claims: "ann" }));
+    times(2_000, (index) => ({ ...stranger(index), claims: "ann" }));
+    expect(outcome({ address: "192.0.2.1", claims: "ann", unguessable: true })).toBe("limit");
+    for (const address of ["192.0.2.1", "198.51.100.1"])
+      expect(outcome({ address, claims: "ann", unguessable: true }, "ann")).toBe("in");
+  });
+
+  it("that could be guessed is refused after too many failures like a wrong one: a guess tells nothing", () => {
     times(21, () => ({ address: "192.0.2.1" }));
     expect(outcome({ address: "192.0.2.1" }, "ann")).toBe("limit");
   });

@@ -190,6 +190,35 @@ describe("what happens is noted, with who did it and from where:", () => {
     expect(noted("recording-deleted")).toMatchObject([{ recording: id, reason: "asked for", seal: sealed?.seal }]);
   });
 
+  test("tokens and logins, with how he who made or allowed them signed in", async () => {
+    const { access } = clients("alice");
+    const { made } = await access.createToken({ label: "ci", lasts: { seconds: 60n } });
+    await access.revokeToken({ id: made?.id ?? "" });
+    await access.answerLogin({ code: (await access.beginLogin({})).code, allow: true });
+    await access.answerLogin({ code: (await access.beginLogin({})).code, allow: false });
+    await access.logout({});
+    const about = noted("token-", "device-code-approved", "device-code-denied", "logout");
+    expect(about.map(({ event }) => event)).toEqual([
+      ...["token-created", "token-revoked", "device-code-approved", "device-code-denied", "logout"],
+    ]);
+    for (const line of about) expect(line).toMatchObject({ who: "alice", address: "127.0.0.1", signedIn: "token" });
+  });
+
+  test("nobody gets a token or is let in while the log cannot be written, and may still deny and revoke", async () => {
+    const { access } = clients("alice");
+    const { made } = await access.createToken({ label: "ci", lasts: { seconds: 60n } });
+    const [first, second] = [await access.beginLogin({}), await access.beginLogin({})];
+    const [, code = ""] = bastion.createLink().split("#code=");
+    writeFileSync(join(dataOf(bastion), "audit.jsonl"), "somebody else\n", { flag: "a" });
+    await expect(access.createToken({ label: "ci", lasts: { seconds: 60n } })).rejects.toThrow("audit log");
+    await expect(access.answerLogin({ code: first.code, allow: true })).rejects.toThrow("audit log");
+    await expect(access.redeemCode({ code })).rejects.toThrow("audit log");
+    expect((await access.listTokens({})).tokens.map(({ id }) => id)).toEqual([made?.id]);
+    await access.answerLogin({ code: second.code, allow: false });
+    await access.revokeToken({ id: made?.id ?? "" });
+    expect((await access.listTokens({})).tokens).toEqual([]);
+  });
+
   test("nothing is dialled, watched or shown while the log cannot be written", async () => {
     const { operator, session } = await shell();
     const path = join(dataOf(bastion), "audit.jsonl");
@@ -205,11 +234,15 @@ describe("what happens is noted, with who did it and from where:", () => {
   });
 });
 
+function notedIn(noted: AuditEvent[]) {
+  return { note: (event: AuditEvent) => void noted.push(event), write: (event: AuditEvent) => void noted.push(event) };
+}
+
 describe("failures to sign in", () => {
   test("are one line a minute for each address and cause, and the next one says how many there were", () => {
     const clock = createHeldClock();
     const noted: AuditEvent[] = [];
-    const notes = createSignInNotes({ note: (event) => void noted.push(event) }, clock);
+    const notes = createSignInNotes(notedIn(noted), clock);
     for (let count = 0; count < 500; count += 1) notes.failed("10.0.0.1", "token");
     notes.failed("10.0.0.2", "token");
     notes.throttled("10.0.0.1", "token");
@@ -225,7 +258,7 @@ describe("failures to sign in", () => {
 
   test("from very many addresses are counted together", () => {
     const noted: AuditEvent[] = [];
-    const notes = createSignInNotes({ note: (event) => void noted.push(event) }, createHeldClock());
+    const notes = createSignInNotes(notedIn(noted), createHeldClock());
     for (let count = 0; count < 100_000; count += 1) notes.failed(`10.0.${count >> 8}.${count & 255}`, "token");
     expect(noted.length).toBe(201);
     expect(noted.at(-1)).toMatchObject({ address: "many" });

@@ -65,6 +65,7 @@ describe("an audit log that was left alone", () => {
   test("is complete while its server runs, and says what no checkpoint covers yet", async () => {
     await using audit = open();
     audit.write({ event: "reserve-hit", freeBytes: 1 });
+    await audit.synced();
     expect(await verify()).toMatchObject({
       verdict: "complete",
       detail: expect.stringContaining("1 at the end not yet"),
@@ -199,6 +200,73 @@ describe("verifying an audit log names the first bad line", () => {
       writeFileSync(path, text);
       expect(["altered", "missing"]).toContain((await verify()).verdict);
     }
+  });
+});
+
+describe("a log whose end was written anew behind an early checkpoint, by somebody without the key", () => {
+  const checkpointFile = () => join(folder, "audit-checkpoint.json");
+  const openedAs = () => lines().flatMap((line) => (line.includes('"log-opened"') ? [JSON.parse(line).previous] : []));
+
+  /** Keeps what the checkpoint in this line covers; `changed` of the lines behind it are left, none of them signed. */
+  async function forge(changed: number, atLine = 2): Promise<void> {
+    await life(1200);
+    const whole = lines();
+    const rest = whole.slice(atLine).filter((line) => !line.includes('"checkpoint"'));
+    put(boundAnew([...whole.slice(0, atLine), ...rest.slice(0, changed).map((line) => line.replace('"n1"', '"n9"'))]));
+    writeFileSync(checkpointFile(), `${whole[atLine - 1]}\n`);
+  }
+
+  test("is not complete, whether the early checkpoint is kept or none is", async () => {
+    await forge(1000);
+    expect(await verify()).toMatchObject({ verdict: "altered", line: 3 });
+    rmSync(checkpointFile());
+    expect(await verify(undefined)).toMatchObject({ verdict: "altered", line: 3 });
+  });
+
+  test("is not signed by the next start as if nothing were: it says so, for ever", async () => {
+    await forge(1000);
+    await life(3);
+    expect(openedAs()).toEqual(["none", "altered"]);
+    // Also where nobody looks at how many lines have no checkpoint.
+    expect(await verify()).toMatchObject({ verdict: "altered", line: 3 });
+  });
+
+  test("says so at the next start when the kept checkpoint is gone or is not the server's", async () => {
+    await life(3);
+    await life(3);
+    rmSync(checkpointFile());
+    await life(1);
+    expect(openedAs()).toEqual(["none", "closed", "cut"]);
+    writeFileSync(checkpointFile(), (lines().at(-1) ?? "").replace(/"sig":"..../, '"sig":"AAAA'));
+    await life(1);
+    expect(openedAs()).toEqual(["none", "closed", "cut", "altered"]);
+    expect(await verify()).toMatchObject({ verdict: "missing" });
+  });
+
+  test("is found by its missing checkpoint file, by a start without a checkpoint, and by a checkpoint of another key", async () => {
+    await life(3);
+    await life(3);
+    expect(await verifyAudit({ path, keyOf: keyOf(), signal })).toMatchObject({ verdict: "missing" });
+    const whole = lines();
+    put(boundAnew(whole.toSpliced(7, 1)));
+    expect(JSON.parse(lines()[6] ?? "")).toMatchObject({ event: "log-opened" });
+    expect(await verify()).toMatchObject({ verdict: "altered", line: 7 });
+    const other = JSON.stringify({ ...JSON.parse(whole[7] ?? ""), key: "0".repeat(16) });
+    put(boundAnew(whole.with(7, other)).slice(0, 8));
+    writeFileSync(checkpointFile(), `${whole[1]}\n`);
+    expect(await verify()).toMatchObject({ verdict: "unsigned", line: 8 });
+    await life(1);
+    expect(openedAs().at(-1)).toBe("altered");
+  });
+
+  test("can only be forged unseen in the short tail that no checkpoint covers", async () => {
+    await forge(100);
+    expect(await verify()).toMatchObject({
+      verdict: "complete",
+      detail: expect.stringContaining("100 at the end not"),
+    });
+    await forge(140);
+    expect(await verify()).toMatchObject({ verdict: "altered" });
   });
 });
 

@@ -114,6 +114,17 @@ describe("the figures of a node", () => {
   });
 });
 
+it("no shell leads to where the figures are read: that is this server itself", async () => {
+  const targets = [createMemoryTarget().target];
+  await using bastion = await openTestBastion({
+    ...{ targets, config: { metrics: { listen: "127.0.0.1:0", allowWide: false } } },
+  });
+  const { port } = new URL(bastion.metricsUrl ?? "");
+  targets.push({ ...createMemoryTarget({ name: "self" }).target, kind: "ssh", host: "127.0.0.1", port: Number(port) });
+  await using operator = operate(bastion.clients(), "self");
+  await expect(operator.over).rejects.toThrow("leads to this server itself");
+});
+
 it("a node without `metrics` in its config has no listener for them", async () => {
   await using bastion = await openTestBastion();
   expect(bastion.metricsUrl).toBeUndefined();

@@ -95,9 +95,13 @@ describe("who calls", () => {
 });
 
 it("behind a trusted proxy the server answers to its names at the usual ports as well", async () => {
-  expect(createHostGuard(["bastion.example"], 7322, true).host("bastion.example")).toBe(true);
-  expect(createHostGuard(["bastion.example"], 7322, true).origin("https://bastion.example")).toBe(true);
-  expect(createHostGuard(["bastion.example"], 7322).host("bastion.example")).toBe(false);
+  expect(createHostGuard(["bastion.example"], 7322, { http: true, https: false }, true).host("bastion.example")).toBe(
+    true,
+  );
+  expect(
+    createHostGuard(["bastion.example"], 7322, { http: true, https: false }, true).origin("https://bastion.example"),
+  ).toBe(true);
+  expect(createHostGuard(["bastion.example"], 7322, { http: true, https: false }).host("bastion.example")).toBe(false);
   await using bastion = await openTestBastion({
     config: { listen: { host: "127.0.0.1", port: 0, names: ["bastion.example"], trustedProxies: ["127.0.0.1"] } },
   });

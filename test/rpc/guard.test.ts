@@ -25,7 +25,7 @@ function watchedBy(again: () => Caller | undefined, given: Given = {}) {
   const changes = createAccessChanges();
   const rights = createRights(rulesFrom([]), changes);
   const log = createLog("silent");
-  const audit = { note() {} };
+  const audit = { note() {}, write() {} };
   const throttle = { admit() {} };
   const guard = createGuard({
     ...{ rights, changes, throttle, clock, log, audit, signIns: createSignInNotes(audit, clock) },

@@ -10,7 +10,7 @@ import type { Target } from "../../server/target/target.ts";
 import { open } from "../support/dialing.ts";
 import { openSshRig, openTcpRig } from "../support/hostile-ssh.ts";
 
-const check = createAddressCheck(() => 7322);
+const check = createAddressCheck(() => [7322, 9464]);
 const to = (host: string, more: Partial<Destination> = {}): Destination => ({ kind: "ssh", host, port: 22, ...more });
 
 /** A resolver that gives these addresses for every name. */
@@ -31,6 +31,10 @@ describe("a name", () => {
     ["::ffff:127.0.0.1", "the bastion's own machine"],
     ["::ffff:7f00:1", "the bastion's own machine"],
     ["::127.0.0.1", "the bastion's own machine"],
+    ["::ffff:0:127.0.0.1", "the bastion's own machine"],
+    ["::ffff:0:a9fe:a9fe", "a metadata service"],
+    ["64:ff9b:1::127.0.0.1", "an address that is translated within its network"],
+    ["64:ff9b:1:7f00:0:100::", "an address that is translated within its network"],
     ["64:ff9b::127.0.0.1", "the bastion's own machine"],
     ["2002:7f00:1::", "the bastion's own machine"],
     ["169.254.10.1", "a link-local address"],
@@ -87,7 +91,7 @@ describe("an address that stands in the inventory as such", () => {
 
   test("never means this server itself without the word for it", () => {
     for (const host of ["127.0.0.1", "localhost"])
-      expect(check(to(host, { port: 7322 }), "127.0.0.1")).toBe("this server itself");
+      for (const port of [7322, 9464]) expect(check(to(host, { port }), "127.0.0.1")).toBe("this server itself");
     expect(check(to("127.0.0.1", { port: 7322, allowLocal: true }), "127.0.0.1")).toBeUndefined();
     expect(check(to("web1.example", { port: 7322 }), "10.0.0.5")).toBeUndefined();
   });
