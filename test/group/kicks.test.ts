@@ -39,6 +39,26 @@ test("a kick ends a session on another node, and answers when its channel is clo
   expect(other.ended && endCause(other.ended)).toMatchObject({ kind: "kicked", reason: "freeze" });
 });
 
+test("an idempotency id that another node took for another session ends this one all the same", async () => {
+  const group = createTestGroup(short);
+  const memory = createMemoryTarget();
+  await using one = await group.open("one", { targets: [memory.target], dial: memory.dial });
+  await using two = await group.open("two");
+  await using three = await group.open("three");
+  await using operator = operate(one.clients(), "memory");
+  const { session: first } = await operator.started();
+  await using another = operate(one.clients(), "memory");
+  const { session: second } = await another.started();
+  await listed(two, first.id);
+  await listed(three, second.id);
+  const kick = (from: TestBastion, sessionId: string) =>
+    from.clients().sessions.kick({ sessionId, reason: "freeze", idempotencyId: "a" });
+  expect((await kick(two, first.id)).outcome).toBe(KickOutcome.ENDED);
+  expect((await kick(three, second.id)).outcome).toBe(KickOutcome.ENDED);
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked" });
+  expect((await another.ended()).cause).toMatchObject({ kind: "kicked" });
+});
+
 test("two kicks at once from two nodes end it once: one ended it, to the other it had ended", async () => {
   const group = createTestGroup(short);
   const memory = createMemoryTarget();
