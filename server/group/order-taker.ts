@@ -70,7 +70,10 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
       if (!(error instanceof BartizanFault)) log.error({ err: error, session: kick.sessionId }, "a kick failed");
       return { notFound: true };
     });
-    if (kick.orderId !== "") answers.set(key, { atMs: nowMs, answer });
+    if (kick.orderId === "") return answer;
+    answers.set(key, { atMs: nowMs, answer });
+    // A silence is no answer that would be worth repeating.
+    void answer.then(({ outcome }) => outcome === KickOutcome.UNREACHABLE && answers.delete(key));
     return answer;
   }
 

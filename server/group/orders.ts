@@ -109,6 +109,8 @@ export function createOrders(needs: OrdersNeeds): Orders {
 
   function resultOf({ outcome, watchersTold, ended, notFound }: BusKicked): KickResult {
     if (notFound) throw new BartizanFault("not-found", "There is no such session, or no such attachment.");
+    // The node of one watcher was silent: the holder takes him off as soon as it hears of him.
+    if (outcome === KickOutcome.UNREACHABLE) return { outcome: "unreachable", watchersTold, orderLeft: true };
     return {
       outcome: outcome === KickOutcome.ENDED ? "ended" : "already-ended",
       watchersTold,

@@ -43,6 +43,8 @@ export function missingPlace(names: Names, session: SessionId): string {
 export function openRelay(needs: RelayNeeds): Relay {
   const { bus, sealer, inbox, names, registry, clock, log, meter, timing = watchTiming } = needs;
   const relayed = new Map<SessionId, Relayed>();
+  /** By session: it may be watched by nobody for a while, and then by him again whose node had not heard. */
+  const dismissed = new WeakMap<RelayedNeeds["session"], RelayedNeeds["dismissed"]>();
   const closing = new AbortController();
   let sweep: Disposable | undefined;
 
@@ -58,8 +60,10 @@ export function openRelay(needs: RelayNeeds): Relay {
 
   function open(id: SessionId, session: RelayedNeeds["session"]): Relayed {
     const channel = names.output(id);
+    const gone = dismissed.get(session) ?? new Map();
+    dismissed.set(session, gone);
     const one: Relayed = new Relayed({
-      ...{ session, clock, timing, meter },
+      ...{ session, clock, timing, meter, dismissed: gone },
       busIsUp: () => bus.state.up,
       publish: ({ kind, plain, flags }) => bus.publish(channel, sealer.seal(kind, channel, plain, flags)),
       dismiss: (node, attachmentId, ended) => dismiss(id, node, attachmentId, endedToWire(ended)),
@@ -85,14 +89,15 @@ export function openRelay(needs: RelayNeeds): Relay {
     node: NodeId,
     attachmentId: AttachmentId,
     ended: ReturnType<typeof endedToWire>,
-  ): Promise<boolean> {
+  ): Promise<boolean | undefined> {
     try {
       const body = { case: "dismiss", value: { sessionId, attachmentId, ended } } as const;
-      const { watchers } = await inbox.ask(node, body, "told", timing.toldMs, closing.signal);
+      // The other node waits for him that long itself.
+      const { watchers } = await inbox.ask(node, body, "told", 2 * timing.toldMs, closing.signal);
       return watchers > 0;
     } catch (error) {
       log.info({ err: error, session: sessionId, node }, "a watcher could not be told that he was taken off");
-      return false;
+      return undefined;
     }
   }
 

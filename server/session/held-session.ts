@@ -306,9 +306,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
-    const told = this.#desk.dismiss(id, cause);
-    if (told === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
-    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [told]) };
+    const dismissal = this.#desk.dismiss(id, cause);
+    if (dismissal === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    if (!(await dismissal.reached)) return { outcome: "unreachable", watchersTold: 0, orderLeft: true };
+    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [dismissal.told]) };
   }
 
   #endedPart(): Pick<KickResult, "ended"> {
