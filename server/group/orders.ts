@@ -92,8 +92,8 @@ export function createOrders(needs: OrdersNeeds): Orders {
       const outcome = told.orderId === id ? "ended" : "already-ended";
       return { outcome, watchersTold: 0, ...(told.info.ended === undefined ? {} : { ended: told.info.ended }) };
     }
-    if (asked.kind === "there" || last) return undefined;
-    if (asked.kind === "none") throw new BartizanFault("not-found", "There is no such session.");
+    // Not in its record is not the holder's word: that may be behind, or not have been written.
+    if (asked.kind !== "lapsed" || last) return undefined;
     if (await dead.isOver(holder)) return lost(nodeStopped);
     const { strictMs } = needs;
     // More than the strict time: nodes look at their lease only now and then.

@@ -1,6 +1,6 @@
 /** The holder's end: sends its sessions to the nodes that watch them, and to none that do not. */
 
-import type { AttachmentId, SessionId } from "../events.ts";
+import type { AttachmentId, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { endedToWire, infoToWire } from "../rpc/wire.ts";
@@ -102,16 +102,22 @@ export function openRelay(needs: RelayNeeds): Relay {
   }
 
   function answerGone(sessionId: SessionId, reply: Reply): void {
-    const ended = (registry.find(sessionId)?.info ?? registry.findEnded(sessionId))?.ended;
-    const value = { sessionId, gone: true, ...(ended === undefined ? {} : { ended: endedToWire(ended) }) };
+    const info = registry.find(sessionId)?.info ?? registry.findEnded(sessionId);
+    const ended = info?.ended;
+    const known = ended && { ended: endedToWire(ended), session: infoToWire(info as SessionInfo) };
+    const value = { sessionId, gone: true, ...known };
     reply({ case: "attached", value });
   }
 
   const handlers = [
     inbox.on("attach", (value, from, reply) => {
       const sessionId = value.sessionId as SessionId;
-      const one = find(sessionId, from);
       const info = registry.find(sessionId)?.info;
+      if (value.look && info !== undefined && info.state !== "ended") {
+        reply({ case: "attached", value: { sessionId, session: infoToWire(info) } });
+        return;
+      }
+      const one = value.look ? undefined : find(sessionId, from);
       if (one === undefined || info === undefined || one.ended !== undefined) {
         answerGone(sessionId, reply);
         return;

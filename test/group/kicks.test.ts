@@ -6,7 +6,7 @@ import { createMemoryTarget } from "../support/memory-target.ts";
 import type { TestBastion } from "../support/test-bastion.ts";
 import { createTestGroup } from "../support/test-group.ts";
 import { until } from "../support/until.ts";
-import { operate } from "../support/viewing.ts";
+import { operate, watch } from "../support/viewing.ts";
 
 const short = { leaseMs: 1500, renewMs: 500, heartbeatMs: 100, batchMs: 25 };
 
@@ -126,4 +126,24 @@ test("with its own bus down a node keeps the order, says so, and gives it when i
   expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: false });
   await bus.mend();
   expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+});
+
+test("a session is watched and kicked from another node before any list has it", async () => {
+  const group = createTestGroup({ ...short, batchMs: 60_000 });
+  const memory = createMemoryTarget();
+  await using one = await group.open("one", { targets: [memory.target], dial: memory.dial });
+  await using two = await group.open("two");
+  // The first goes out at once, the second with the next batch.
+  await using first = operate(one.clients(), "memory");
+  await first.started();
+  await using operator = operate(one.clients(), "memory");
+  const { session } = await operator.started();
+  await using watcher = watch(two.clients(), session.id);
+  await watcher.started();
+  const answer = await two.clients().sessions.kick({ sessionId: session.id, reason: "freeze" });
+  expect(answer).toMatchObject({ outcome: KickOutcome.ENDED, watchersTold: 1 });
+  await operator.ended();
+  await watcher.ended();
+  first.shell.hangUp();
+  await first.ended();
 });

@@ -1,13 +1,13 @@
 /** A Redis that is full and throws nothing away: what ends leaves the lists, what is new is found at its node. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { endCause } from "../../proto/client/index.ts";
+import { endCause, KickOutcome } from "../../proto/client/index.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { openRedis, type RedisServer } from "../support/redis.ts";
 import { type RedisBuses, redisBuses } from "../support/redis-buses.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
-import { operate } from "../support/viewing.ts";
+import { operate, watch } from "../support/viewing.ts";
 
 const timing = { leaseMs: 1500, renewMs: 300, heartbeatMs: 100, batchMs: 25 };
 const keys = [randomBytes(32)];
@@ -57,4 +57,26 @@ test("a session that ends while Redis is full leaves the lists, and how it ended
     return ended && endCause(ended);
   }, "how it ended is known");
   expect(known).toEqual({ kind: "exited", code: 9 });
+});
+
+test("a session that was opened while Redis is full is watched and kicked from another node", async () => {
+  const memory = createMemoryTarget();
+  await using one = await open("one", memory);
+  await using two = await open("two");
+  await fill(true);
+  await using operator = operate(one.clients(), "memory");
+  const { session } = await operator.started();
+  await memory.pty().print("here it is");
+  expect(await listed(two)).toEqual([]);
+  await using watcher = watch(two.clients(), session.id);
+  await watcher.shows("here it is");
+  const kick = (sessionId: string) => two.clients().sessions.kick({ sessionId, reason: "freeze" });
+  expect((await kick(session.id)).outcome).toBe(KickOutcome.ENDED);
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+  expect((await watcher.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+  // How it ended is written nowhere, but the node knows.
+  const again = await kick(session.id);
+  expect(again.outcome).toBe(KickOutcome.ALREADY_ENDED);
+  expect(again.ended && endCause(again.ended)).toMatchObject({ kind: "kicked", reason: "freeze" });
+  await expect(kick(`${session.id.slice(0, -12)}AAAAAAAAAAAA`)).rejects.toThrow("no such session");
 });
