@@ -96,8 +96,9 @@ export function createOrders(needs: OrdersNeeds): Orders {
     if (asked.kind !== "lapsed" || last) return undefined;
     if (await dead.isOver(holder)) return lost(nodeStopped);
     const { strictMs } = needs;
-    // More than the strict time: nodes look at their lease only now and then.
-    if (strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs)
+    // More than the strict time: nodes look at their lease only now and then. One that is on the bus is asked.
+    const isLate = strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs;
+    if (isLate && !(await directory.isThere(holder)))
       return lost("its node was cut off from the others, and ends its sessions then");
     return undefined;
   }

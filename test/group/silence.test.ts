@@ -146,6 +146,33 @@ test("in strict mode a node that is cut off ends its sessions, and then that is 
   await until(async () => (await kick()).outcome === KickOutcome.ALREADY_ENDED, "it is known to have ended");
 });
 
+test("in strict mode nothing is known of a node that gives no answer while its inbox is heard", async () => {
+  const timing = { ...short, leaseMs: 600, kickMs: 200 };
+  const group = createTestGroup(timing);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  // As one that is suspended: it does not end its sessions before it goes on.
+  await using one = await group.open("one", { ...options, bus });
+  await using two = await group.open("two", { config: { group: { strictSeconds: 0.2 } } });
+  const { operator, id } = await openedOn(one);
+  await using _operator = operator;
+  await lists(two, id);
+  await using watcher = watch(two.clients(), id);
+  await watcher.started();
+  bus.freeze();
+  const kick = () => two.clients().sessions.kick({ sessionId: id, reason: "freeze", idempotencyId: "k" });
+  const frozenAtMs = performance.now();
+  const outcomes = new Set<KickOutcome>();
+  await until(async () => {
+    outcomes.add((await kick()).outcome);
+    return performance.now() - frozenAtMs > 2 * timing.leaseMs + 200 + 1500;
+  }, "its record is gone for longer than the strict time");
+  expect([...outcomes]).toEqual([KickOutcome.UNREACHABLE]);
+  expect(memory.pty().hungUp()).toBe(false);
+  await bus.mend();
+  await operator.ended();
+});
+
 /** Counts what a node says on its bus, and where it listens. */
 function counted(bus: GroupBus) {
   const count = { published: 0, heard: new Set<string>() };
