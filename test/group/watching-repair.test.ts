@@ -50,6 +50,25 @@ describe("whatever the bus does", () => {
     expect(rejected.replayed).toBeGreaterThan(0);
   });
 
+  it("a resize was lost: the next screen says the size to those who do not need it, too", async () => {
+    const { session, print, shown, channel } = await opened();
+    const view = await far.watch(session.info);
+    await print("before");
+    await shown(view);
+    const wide = { cols: 120, rows: 30 };
+    far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
+    const operator = await session.attach({ name: "alice" }, "operator", { size: wide }, new AbortController().signal);
+    await until(() => session.info.size.cols === wide.cols, "it is resized");
+    await new Promise((resolve) => setImmediate(resolve));
+    far.bus.hearing = (_on, _message, deliver) => deliver();
+    // For somebody else; whoever was there is in step.
+    await holder.inbox.send(holder.self, { case: "resume", value: { sessionId: session.info.id } });
+    await until(() => view.items.some((item) => item.kind === "resize"), "he is told the size");
+    expect(view.items.find((item) => item.kind === "resize")).toMatchObject({ size: wide });
+    operator.keyboard?.hangUp();
+    for await (const _ of operator.view);
+  });
+
   it("the last frame before silence was lost: the holder's word on where it stands repairs that", async () => {
     const { session, print, all, shown, channel } = await opened();
     const view = await far.watch(session.info);
