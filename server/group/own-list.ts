@@ -218,6 +218,8 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       endings.delete(id);
       takenOff.delete(id);
     }
+    // Then others may have seen it gone, and believe a later version alone, whatever somebody has put there.
+    if (clock.monotonicMs() - leasedAtMs >= timing.leaseMs) whole = true;
     const found = await bus.records.renew(record, timing.leaseMs, "#");
     if (found !== undefined) leasedAtMs = clock.monotonicMs();
     const known =
