@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { kinds } from "../../server/group/seal.ts";
 import { openedOn, openTwoNodes, scribble, size, type TwoNodes } from "../support/far-watching.ts";
-import { type GroupNode, stateAfter } from "../support/group-node.ts";
+import { type GroupNode, groupNames, openGroupNode, stateAfter } from "../support/group-node.ts";
 import { randomFrom } from "../support/random.ts";
 import { until } from "../support/until.ts";
 
@@ -140,6 +140,31 @@ describe("whatever the bus does", () => {
     holder.bus.setState({ up: true, sinceMs: 0 });
     await shown(view);
     expect(view.state()).toEqual(stateAfter(size, all()));
+  });
+
+  it("what is said to others while one is joining is no replay", async () => {
+    const { session, print, shown } = await opened();
+    const view = await far.watch(session.info);
+    await print("before");
+    await shown(view);
+    await using third = await openGroupNode(nodes.hub, "web3");
+    const answers: (() => void)[] = [];
+    third.bus.hearing = (on, _message, deliver) =>
+      on === groupNames.inbox(third.self) ? void answers.push(deliver) : deliver();
+    // Not answered for as long as others go on being told; it asks again, and is answered to that.
+    let asked = 0;
+    holder.bus.hearing = (on, _message, deliver) => {
+      if (on === groupNames.inbox(holder.self) && asked++ === 0) return;
+      deliver();
+    };
+    const joining = third.watch(session.info);
+    await until(() => asked > 0, "it asks");
+    await print("to the others");
+    await until(() => answers.length > 0, "it is answered");
+    third.bus.hearing = (_on, _message, deliver) => deliver();
+    for (const answer of answers) answer();
+    await shown(await joining);
+    expect(third.meter.counts().rejected).toEqual({});
   });
 
   it("replayed frames of an earlier time that the session was watched are not believed", async () => {
