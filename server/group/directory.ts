@@ -252,12 +252,14 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
     if (node.heard) return await node.ready;
     if (over) return void nodes.delete(id);
     const { peer } = node;
-    if (typeof list === "object") {
+    if (list === "lapsed") peer.lapse();
+    const isPast = typeof list === "object" && peer.isPast(list);
+    if (typeof list === "object" && !isPast) {
       peer.reading();
       peer.read(list);
       peer.heardAtMs = now();
     }
-    peer.reach = there && list !== "lapsed" ? "live" : "unreachable";
+    peer.reach = there && list !== "lapsed" && !isPast ? "live" : "unreachable";
   }
 
   const known = () => [...nodes.values()].flatMap(({ peer }) => peer.list());

@@ -106,7 +106,7 @@ export class FarChannel {
   start(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const bytes of early) this.#hear(bytes);
+    for (const bytes of early) this.#hear(bytes, true);
     this.recover(this.#order.next === undefined);
   }
 
@@ -142,7 +142,8 @@ export class FarChannel {
     this.#askUntilWhole(expected).catch(() => {});
   }
 
-  #hear(bytes: Uint8Array): void {
+  /** `early`: it was heard before the holder had answered. */
+  #hear(bytes: Uint8Array, early = false): void {
     if (this.#life.signal.aborted) return;
     if (this.#early !== undefined) {
       if (this.#early.length < maxEarly) this.#early.push(bytes);
@@ -151,9 +152,10 @@ export class FarChannel {
     const { sealer, meter, clock } = this.#needs;
     const opened = sealer.open(this.#name, bytes);
     if (opened === undefined) return;
-    // From an earlier time that this session was watched here: somebody kept it.
     if (opened.count < this.#fromCount) {
-      meter.rejected("replayed");
+      // From an earlier time that this session was watched here: somebody kept it. Unless it was meant for another node that
+      // watched already while this one had asked.
+      if (!early) meter.rejected("replayed");
       return;
     }
     meter.received(bytes.length, clock.wallMs() - opened.sentAtMs);

@@ -238,8 +238,8 @@ export class Feed {
     );
   }
 
-  #lose({ from, kind }: Outgoing): void {
-    if (this.#closed || kind === kinds.word) return;
+  #lose({ from, kind, repeated }: Outgoing): void {
+    if (this.#closed || (kind === kinds.word && repeated !== true)) return;
     if (this.#flood !== undefined) {
       this.#flood.bytes += 1;
       return;

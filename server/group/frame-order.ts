@@ -103,14 +103,17 @@ export class FrameOrder implements Disposable {
     const end = frame.offset + frame.bytes.length;
     if (end <= next) return;
     const { size, atMs } = frame;
-    if (size !== undefined && (size.cols !== this.#size?.cols || size.rows !== this.#size.rows)) {
-      // The resize before it was lost. Undefined is "not known yet", after a resume: to say it twice is harmless.
-      this.#size = size;
-      this.#needs.deliver({ kind: "resize", offset: next, atMs, size }, false);
-    }
+    if (size !== undefined) this.#resized(size, next, atMs);
     const bytes = frame.offset === next ? frame.bytes : frame.bytes.subarray(next - frame.offset);
     this.#next = end;
     this.#needs.deliver({ kind: "output", offset: next, atMs, bytes }, false);
+  }
+
+  /** When it is another: the resize before was lost. "Not known yet", after a resume, is another; twice is harmless. */
+  #resized(size: TermSize, offset: number, atMs: number): void {
+    if (size.cols === this.#size?.cols && size.rows === this.#size.rows) return;
+    this.#size = size;
+    this.#needs.deliver({ kind: "resize", offset, atMs, size }, false);
   }
 
   #takeKey(key: KeyFrame): void {
@@ -118,6 +121,8 @@ export class FrameOrder implements Disposable {
     const moved = next === undefined || key.offset > next || (this.#lacking && key.offset === next);
     if (!moved && key.offset < next) return;
     this.#next = key.offset;
+    // Who does not take this screen has to learn its size all the same.
+    if (!moved) this.#resized(key.size, key.offset, key.atMs);
     this.#size = key.size;
     this.#needs.screen(key, moved);
     if (moved) this.#goOn();

@@ -111,6 +111,8 @@ function wordToWire(
 export interface Outgoing extends Plain {
   readonly from: number;
   readonly to: number;
+  /** A word that the ring repeats, as it does output. */
+  readonly repeated?: boolean;
 }
 
 /** Small pieces of output as few frames, with the words between them in their places. `size`: before the first of them. */
@@ -145,7 +147,8 @@ export function framesOf(
       continue;
     }
     close();
-    frames.push({ ...wordFrame({ epoch, offset: at, atMs, size }, sessionId, item), from: at, to: at });
+    const word = wordFrame({ epoch, offset: at, atMs, size }, sessionId, item);
+    frames.push({ ...word, from: at, to: at, ...(item.kind === "resize" ? { repeated: true } : {}) });
     if (item.kind === "resize") size = item.size;
   }
   close();

@@ -9,7 +9,8 @@ import { BusDown } from "./bus.ts";
 import type { DeadMarkers } from "./dead-markers.ts";
 import type { Directory } from "./directory.ts";
 import type { Freezes } from "./freezes.ts";
-import { holderOf, type NodeId } from "./names.ts";
+import type { HolderWord } from "./holder-word.ts";
+import { holderOf, type NodeId, nodeNameOf } from "./names.ts";
 import type { OrderTaker } from "./order-taker.ts";
 import type { Orders } from "./orders.ts";
 import { lostWith, nodeStopped } from "./other-node.ts";
@@ -25,6 +26,9 @@ export interface GroupSessionsNeeds {
   readonly orders: Orders;
   readonly freezes: Freezes;
   readonly taker: OrderTaker;
+  readonly word: HolderWord;
+  /** Where clients reach the node of that name; empty when that is not known, or they cannot. */
+  readonly addressOf: (name: string) => string;
   /** Watches a session that another node holds. */
   readonly watch: (
     info: SessionInfo,
@@ -42,6 +46,8 @@ export function createGroupSessions({
   orders,
   freezes,
   taker,
+  word,
+  addressOf,
   watch,
 }: GroupSessionsNeeds): Sessions {
   const remote = (info: SessionInfo, holder: NodeId, address: string) =>
@@ -86,15 +92,25 @@ export function createGroupSessions({
       if (asked.kind === "there" && !isOver)
         return { kind: "live", session: remote(asked.info, holder, asked.address) };
       const ended = await tombstones.find(session);
-      const word = isOver ? { fault: holderOver(holder) } : {};
-      if (ended !== undefined) return { kind: "ended", ...ended, ...word };
-      if (asked.kind === "none") return { kind: "none" };
-      if (asked.info === undefined || !isOver) return unknown();
-      return { kind: "ended", info: lostWith(asked.info, nodeStopped), ...word };
+      const fault = isOver ? { fault: holderOver(holder) } : {};
+      if (ended !== undefined) return { kind: "ended", ...ended, ...fault };
+      // A record may be behind, or never have been written: only the node itself knows what it holds.
+      if (!isOver) return (await askHolder(session, holder)) ?? unknown();
+      if (asked.kind === "lapsed" && asked.info !== undefined)
+        return { kind: "ended", info: lostWith(asked.info, nodeStopped), ...fault };
+      return asked.kind === "none" ? { kind: "none" } : unknown();
     } catch (error) {
       if (error instanceof BusDown) return unknown(error);
       throw error;
     }
+  }
+
+  /** On the holder's own word; undefined: it is silent. Rejects with `BusDown`. */
+  async function askHolder(session: SessionId, holder: NodeId): Promise<Found | undefined> {
+    const said = (await directory.isThere(holder)) ? await word.ask(session, holder) : undefined;
+    if (said === undefined || said === "none") return said && { kind: "none" };
+    if (said.state === "ended") return { kind: "ended", info: said };
+    return { kind: "live", session: remote(said, holder, addressOf(nodeNameOf(holder))) };
   }
 
   return {

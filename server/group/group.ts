@@ -14,6 +14,7 @@ import { type Hearing, openDirectory } from "./directory.ts";
 import { openFreezes } from "./freezes.ts";
 import { type GroupLocksNeeds, openGroupLocks } from "./group-locks.ts";
 import { createGroupSessions } from "./group-sessions.ts";
+import { createHolderWord } from "./holder-word.ts";
 import { type Inbox, openInbox } from "./inbox.ts";
 import { createListReader } from "./list-reader.ts";
 import type { GroupMeter } from "./meter.ts";
@@ -192,8 +193,9 @@ export async function openGroup(needs: GroupNeeds): Promise<Group> {
     needs.locks && opening.use(openGroupLocks({ ...needs.locks, bus, names, sealed, inbox, others, clock, log }));
   await locks?.compare();
 
+  const word = opening.use(createHolderWord(inbox, timing.readyMs));
   const sessions = createGroupSessions({
-    ...{ self, registry, directory, tombstones, dead, orders, freezes, taker },
+    ...{ self, registry, directory, tombstones, dead, orders, freezes, taker, word, addressOf: roll.addressOf },
     watch: (info, holder, who, options, signal) =>
       heardWhile(directory.hear(holder), mirrors.attach(info, holder, who, options, signal), signal),
   });

@@ -58,17 +58,22 @@ export function createOrderTaker(needs: OrderTakerNeeds): OrderTaker {
   /** Never rejects. */
   function take(kick: BusKick, from: NodeId): Promise<Answer> {
     const nowMs = clock.monotonicMs();
-    for (const [id, { atMs }] of answers) {
+    for (const [key, { atMs }] of answers) {
       if (nowMs - atMs < timing.orderMs && answers.size < mostAnswers) break;
-      answers.delete(id);
+      answers.delete(key);
     }
-    const before = answers.get(kick.orderId);
+    // Whatever a node calls its orders, an answer is of what was kicked.
+    const key = JSON.stringify([kick.orderId, kick.sessionId, kick.attachmentId]);
+    const before = answers.get(key);
     if (before !== undefined) return before.answer;
     const answer = act(kick, from).catch((error: unknown): Answer => {
       if (!(error instanceof BartizanFault)) log.error({ err: error, session: kick.sessionId }, "a kick failed");
       return { notFound: true };
     });
-    if (kick.orderId !== "") answers.set(kick.orderId, { atMs: nowMs, answer });
+    if (kick.orderId === "") return answer;
+    answers.set(key, { atMs: nowMs, answer });
+    // A silence is no answer that would be worth repeating.
+    void answer.then(({ outcome }) => outcome === KickOutcome.UNREACHABLE && answers.delete(key));
     return answer;
   }
 

@@ -92,12 +92,13 @@ export function createOrders(needs: OrdersNeeds): Orders {
       const outcome = told.orderId === id ? "ended" : "already-ended";
       return { outcome, watchersTold: 0, ...(told.info.ended === undefined ? {} : { ended: told.info.ended }) };
     }
-    if (asked.kind === "there" || last) return undefined;
-    if (asked.kind === "none") throw new BartizanFault("not-found", "There is no such session.");
+    // Not in its record is not the holder's word: that may be behind, or not have been written.
+    if (asked.kind !== "lapsed" || last) return undefined;
     if (await dead.isOver(holder)) return lost(nodeStopped);
     const { strictMs } = needs;
-    // More than the strict time: nodes look at their lease only now and then.
-    if (strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs)
+    // More than the strict time: nodes look at their lease only now and then. One that is on the bus is asked.
+    const isLate = strictMs !== undefined && directory.lapsedMs(holder) > strictMs + timing.leaseMs;
+    if (isLate && !(await directory.isThere(holder)))
       return lost("its node was cut off from the others, and ends its sessions then");
     return undefined;
   }
@@ -109,6 +110,8 @@ export function createOrders(needs: OrdersNeeds): Orders {
 
   function resultOf({ outcome, watchersTold, ended, notFound }: BusKicked): KickResult {
     if (notFound) throw new BartizanFault("not-found", "There is no such session, or no such attachment.");
+    // The node of one watcher was silent: the holder takes him off as soon as it hears of him.
+    if (outcome === KickOutcome.UNREACHABLE) return { outcome: "unreachable", watchersTold, orderLeft: true };
     return {
       outcome: outcome === KickOutcome.ENDED ? "ended" : "already-ended",
       watchersTold,

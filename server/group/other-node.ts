@@ -103,7 +103,7 @@ export class OtherNode {
     this.#subscription = undefined;
     this.peer.lapsedAtMs = undefined;
     await (await subscription)?.[Symbol.asyncDispose]();
-    if (!this.heard) sealer.forget(names.list(this.peer.id));
+    if (!this.heard) sealer.rest(names.list(this.peer.id));
     await this.#reading;
   }
 
@@ -158,7 +158,9 @@ export class OtherNode {
     }
     // Somebody wrote there who has no key: its node writes it again with its next renewal.
     if (list === "foreign") return;
+    if (typeof list === "object" && peer.isPast(list)) return;
     if (list === "lapsed") {
+      peer.lapse();
       if (await dead.isOver(peer.id)) return await this.end(nodeStopped);
       if (this.heard) peer.lapsedAtMs ??= clock.monotonicMs();
       return;

@@ -27,8 +27,8 @@ const rewriteFields = 200;
 /** Sessions whose output alone has moved, written again at each renewal: the oldest news first. */
 const activeFields = 200;
 const tombstonesAtOnce = 50;
-/** Ends that the bus did not take yet. */
-const mostEndings = 1000;
+/** Ends that the bus did not take yet; at the bound the oldest are given up: off the list, and nobody learns how. */
+const mostEndings = 2000;
 
 export interface OwnListNeeds {
   readonly bus: GroupBus;
@@ -110,6 +110,7 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
       signs.forget(info.id);
       stale.delete(info.id);
       endings.set(info.id, info);
+      giveUpOldest();
     } else {
       const gist = gistOf(info);
       if (gists.get(info.id) === gist) {
@@ -122,6 +123,15 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
     }
     schedule();
   });
+
+  function giveUpOldest(): void {
+    for (const id of endings.keys()) {
+      if (endings.size <= mostEndings) break;
+      endings.delete(id);
+      takenOff.delete(id);
+      whole = true;
+    }
+  }
 
   function schedule(): void {
     if (closed || batch !== undefined) return;
@@ -213,11 +223,8 @@ export function openOwnList(needs: OwnListNeeds): OwnList {
   }
 
   async function renew(): Promise<void> {
-    for (const id of endings.keys()) {
-      if (endings.size <= mostEndings) break;
-      endings.delete(id);
-      takenOff.delete(id);
-    }
+    // Then others may have seen it gone, and believe a later version alone, whatever somebody has put there.
+    if (clock.monotonicMs() - leasedAtMs >= timing.leaseMs) whole = true;
     const found = await bus.records.renew(record, timing.leaseMs, "#");
     if (found !== undefined) leasedAtMs = clock.monotonicMs();
     const known =

@@ -28,6 +28,8 @@ export class Peer {
   readonly #wallMs: () => number;
   #waiting: ListMessage[] = [];
   #version: bigint | undefined;
+  /** A list of an older version is one that somebody kept, or that a failover brought back. */
+  #leastVersion = 0n;
   /** Of the list that is shown while another is read. */
   #shownVersion: bigint | undefined;
   address = "";
@@ -77,6 +79,7 @@ export class Peer {
     if (version <= this.#version) return { kind: "sign", moved: [] };
     if (version !== this.#version + 1n) return { kind: "hole" };
     this.#version = version;
+    this.#leastVersion = version;
     const changed = message.changed.map(infoOf).filter(this.#isOwn);
     const ended = message.ended.map(infoOf).filter(this.#isOwn);
     for (const info of changed) this.#sessions.set(info.id, info);
@@ -95,11 +98,23 @@ export class Peer {
     this.#waiting = [];
   }
 
+  /** It is not what its node says now: a later one was read, or heard, before. */
+  isPast(list: ReadList): boolean {
+    return list.version < this.#leastVersion;
+  }
+
+  /** Its record was gone: its node writes the next one with a later version. */
+  lapse(): void {
+    const known = this.#version ?? this.#shownVersion;
+    if (known !== undefined) this.#leastVersion = known + 1n;
+  }
+
   /** The record, and what was said while it was read. Returns what is new, what has changed, and what is not there any more. */
   read(list: ReadList): { changed: SessionInfo[]; gone: SessionInfo[]; ended: SessionInfo[]; hole: boolean } {
     const before = new Map(this.#sessions);
     this.address = list.address;
     this.#version = list.version;
+    this.#leastVersion = list.version;
     this.#sessions.clear();
     for (const info of list.sessions.filter(this.#isOwn)) this.#sessions.set(info.id, info);
     const ended: SessionInfo[] = [];

@@ -13,6 +13,11 @@ export function createRedisRecords(
     return accepted(reply ?? null);
   }
 
+  /** One after the other, without a promise that nothing comes between. */
+  async function each(name: string, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+    return (await run(name, commands)).map(accepted);
+  }
+
   /** All of it or nothing. */
   async function together(name: string, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
     const replies = await run(name, [["multi"], ...commands, ["exec"]]);
@@ -33,16 +38,17 @@ export function createRedisRecords(
         ["pexpire", record, Math.ceil(lifeMs)],
         ...(message === undefined ? [] : [[publish, message.channel, message.message] as const]),
       ];
-      const replies = await together(record, commands);
+      // Without memory a server refuses a transaction whole, also one that only takes away: one by one it does these.
+      const replies = set === undefined ? await each(record, commands) : await together(record, commands);
       return message === undefined ? 0 : Number(replies.at(-1));
     },
     async renew(record, lifeMs, field) {
       // No transaction: a server without memory takes none, and a lease must go on then.
-      const replies = await run(record, [
+      const replies = await each(record, [
         ["hget", record, field],
         ["pexpire", record, Math.ceil(lifeMs)],
       ]);
-      return bytes(replies.map(accepted)[0]);
+      return bytes(replies[0]);
     },
     field: async (record, field) => bytes(await one(record, ["hget", record, field])),
     async fields(record) {

@@ -1,6 +1,6 @@
 /** The holder's end: sends its sessions to the nodes that watch them, and to none that do not. */
 
-import type { AttachmentId, SessionId } from "../events.ts";
+import type { AttachmentId, SessionId, SessionInfo } from "../events.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import { endedToWire, infoToWire } from "../rpc/wire.ts";
@@ -43,6 +43,8 @@ export function missingPlace(names: Names, session: SessionId): string {
 export function openRelay(needs: RelayNeeds): Relay {
   const { bus, sealer, inbox, names, registry, clock, log, meter, timing = watchTiming } = needs;
   const relayed = new Map<SessionId, Relayed>();
+  /** By session: it may be watched by nobody for a while, and then by him again whose node had not heard. */
+  const dismissed = new WeakMap<RelayedNeeds["session"], RelayedNeeds["dismissed"]>();
   const closing = new AbortController();
   let sweep: Disposable | undefined;
 
@@ -58,8 +60,10 @@ export function openRelay(needs: RelayNeeds): Relay {
 
   function open(id: SessionId, session: RelayedNeeds["session"]): Relayed {
     const channel = names.output(id);
+    const gone = dismissed.get(session) ?? new Map();
+    dismissed.set(session, gone);
     const one: Relayed = new Relayed({
-      ...{ session, clock, timing, meter },
+      ...{ session, clock, timing, meter, dismissed: gone },
       busIsUp: () => bus.state.up,
       publish: ({ kind, plain, flags }) => bus.publish(channel, sealer.seal(kind, channel, plain, flags)),
       dismiss: (node, attachmentId, ended) => dismiss(id, node, attachmentId, endedToWire(ended)),
@@ -85,28 +89,35 @@ export function openRelay(needs: RelayNeeds): Relay {
     node: NodeId,
     attachmentId: AttachmentId,
     ended: ReturnType<typeof endedToWire>,
-  ): Promise<boolean> {
+  ): Promise<boolean | undefined> {
     try {
       const body = { case: "dismiss", value: { sessionId, attachmentId, ended } } as const;
-      const { watchers } = await inbox.ask(node, body, "told", timing.toldMs, closing.signal);
+      // The other node waits for him that long itself.
+      const { watchers } = await inbox.ask(node, body, "told", 2 * timing.toldMs, closing.signal);
       return watchers > 0;
     } catch (error) {
       log.info({ err: error, session: sessionId, node }, "a watcher could not be told that he was taken off");
-      return false;
+      return undefined;
     }
   }
 
   function answerGone(sessionId: SessionId, reply: Reply): void {
-    const ended = (registry.find(sessionId)?.info ?? registry.findEnded(sessionId))?.ended;
-    const value = { sessionId, gone: true, ...(ended === undefined ? {} : { ended: endedToWire(ended) }) };
+    const info = registry.find(sessionId)?.info ?? registry.findEnded(sessionId);
+    const ended = info?.ended;
+    const known = ended && { ended: endedToWire(ended), session: infoToWire(info as SessionInfo) };
+    const value = { sessionId, gone: true, ...known };
     reply({ case: "attached", value });
   }
 
   const handlers = [
     inbox.on("attach", (value, from, reply) => {
       const sessionId = value.sessionId as SessionId;
-      const one = find(sessionId, from);
       const info = registry.find(sessionId)?.info;
+      if (value.look && info !== undefined && info.state !== "ended") {
+        reply({ case: "attached", value: { sessionId, session: infoToWire(info) } });
+        return;
+      }
+      const one = value.look ? undefined : find(sessionId, from);
       if (one === undefined || info === undefined || one.ended !== undefined) {
         answerGone(sessionId, reply);
         return;

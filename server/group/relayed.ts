@@ -14,6 +14,8 @@ import type { WatchTiming } from "./watch-timing.ts";
 type Ended = SessionEvent & { readonly kind: "ended" };
 
 const sayAgainMs = 300;
+/** At the bound the first who were taken off a session are forgotten. */
+const mostDismissed = 10_000;
 /** What a seal, and its place in a message, add to a frame. */
 const sealBytes = 100;
 
@@ -24,8 +26,10 @@ export interface RelayedNeeds {
   readonly meter: GroupMeter;
   readonly publish: (frame: Outgoing) => Promise<number>;
   readonly busIsUp: () => boolean;
-  /** Takes a watcher off on his node; resolves with whether he was told. */
-  readonly dismiss: (node: NodeId, id: AttachmentId, ended: Omit<Ended, "kind">) => Promise<boolean>;
+  /** Takes a watcher off on his node; resolves with whether he was told. Undefined: his node was silent. */
+  readonly dismiss: (node: NodeId, id: AttachmentId, ended: Omit<Ended, "kind">) => Promise<boolean | undefined>;
+  /** Who was ever taken off this session: nobody comes back by being listed once more, whatever his node missed. */
+  readonly dismissed: Map<AttachmentId, Omit<Ended, "kind">>;
   /** It ended, or nobody watches elsewhere any more: nothing is relayed from here on. */
   readonly over: () => void;
 }
@@ -33,8 +37,6 @@ export interface RelayedNeeds {
 interface FarNode {
   heardAtMs: number;
   readonly seats: Map<AttachmentId, Disposable>;
-  /** Taken off, and maybe not told yet: they do not come back by being listed once more. */
-  readonly dismissed: Map<AttachmentId, Omit<Ended, "kind">>;
   readonly told: PromiseWithResolvers<number>;
 }
 
@@ -79,7 +81,7 @@ export class Relayed implements Disposable {
     if (far !== undefined) far.heardAtMs = nowMs;
     else
       this.#nodes.set(node, {
-        ...{ heardAtMs: nowMs, seats: new Map(), dismissed: new Map() },
+        ...{ heardAtMs: nowMs, seats: new Map() },
         told: Promise.withResolvers<number>(),
       });
     if (this.#ended === undefined) this.#feed ??= this.#openFeed();
@@ -117,21 +119,23 @@ export class Relayed implements Disposable {
       seat[Symbol.dispose]();
     }
     for (const one of all) {
-      const dismissed = far.dismissed.get(one.id);
+      const dismissed = this.#needs.dismissed.get(one.id);
       if (dismissed !== undefined) void this.#needs.dismiss(node, one.id, dismissed);
       else if (!far.seats.has(one.id)) far.seats.set(one.id, this.#sit(node, one));
     }
-    for (const id of far.dismissed.keys()) if (!listed.has(id)) far.dismissed.delete(id);
   }
 
   #sit(node: NodeId, { id, who, sinceMs, hidden }: Attached): Disposable {
     return this.#needs.session.sitElsewhere({
       attached: { id, who, role: "watcher", sinceMs, ...(hidden ? { hidden } : {}) },
       dismiss: (_id, ended) => {
-        const far = this.#nodes.get(node);
-        far?.seats.delete(id);
-        far?.dismissed.set(id, ended);
-        return this.#needs.dismiss(node, id, ended);
+        const { dismissed, dismiss } = this.#needs;
+        dismissed.set(id, ended);
+        for (const oldest of dismissed.keys()) {
+          if (dismissed.size <= mostDismissed) break;
+          dismissed.delete(oldest);
+        }
+        return dismiss(node, id, ended);
       },
     });
   }

@@ -33,6 +33,8 @@ export interface Sealer {
   readonly count: number;
   /** What was opened in this channel so far is remembered no longer. */
   forget(channel: string): void;
+  /** As `forget`, but nothing that is older than the last of its sender opens when it is listened to again. */
+  rest(channel: string): void;
 }
 
 export interface SealerNeeds {
@@ -56,6 +58,8 @@ const senderForm = /^[a-z0-9]{1,20}\.[a-z0-9]{6}$/;
 const windowCounts = 64;
 const maxSenders = 4096;
 const maxPlaceBytes = 1024;
+/** Of channels that rest the last counts are kept; at the bound those of the one that rests longest are forgotten. */
+const maxResting = 4096;
 const logEveryMs = 10_000;
 
 export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Sealer {
@@ -64,6 +68,7 @@ export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Se
   if (first === undefined) throw new Error("sealing needs a key");
   const [ownKeyId, ownKey, ownId] = [keyIdOf(first), senderKey(first, self), Buffer.from(self, "latin1")];
   const windows = new Map<string, Map<string, Window>>();
+  const resting = new Map<string, Map<string, number>>();
   const nonce = Buffer.alloc(12);
   const vouched = Buffer.alloc(fixedBytes + maxSenderBytes + maxPlaceBytes);
   const refused = new Map<RejectCause, { loggedAtMs: number; since: number }>();
@@ -89,6 +94,11 @@ export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Se
 
   function windowOf(place: string, sender: string): Window | undefined {
     return windows.get(place)?.get(sender);
+  }
+
+  function accepts(place: string, sender: string, seen: number): boolean {
+    if (seen <= (resting.get(place)?.get(sender) ?? -1)) return false;
+    return windowOf(place, sender)?.accepts(seen) !== false;
   }
 
   function note(place: string, sender: string, seen: number): void {
@@ -137,7 +147,7 @@ export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Se
       if (key === undefined && !senderForm.test(sender)) return refuse("sender", place);
       const seen = bytes.readUIntBE(8, 6);
       const once = !place.includes("\n");
-      if (once && windowOf(place, sender)?.accepts(seen) === false) return refuse("replayed", place);
+      if (once && !accepts(place, sender, seen)) return refuse("replayed", place);
       const isNew = key === undefined;
       key ??= senderKey(known.key, sender);
       nonce.writeUIntBE(seen, 6, 6);
@@ -167,6 +177,17 @@ export function createSealer({ keys, self, clock, log, meter }: SealerNeeds): Se
     },
 
     forget: (channel) => void windows.delete(channel),
+
+    rest(channel) {
+      const heard = windows.get(channel);
+      if (heard === undefined) return;
+      windows.delete(channel);
+      const last = resting.get(channel) ?? new Map<string, number>();
+      for (const [sender, window] of heard) last.set(sender, Math.max(window.newest, last.get(sender) ?? 0));
+      resting.delete(channel);
+      resting.set(channel, last);
+      if (resting.size > maxResting) resting.delete(resting.keys().next().value as string);
+    },
   };
 }
 
@@ -188,6 +209,10 @@ function remember(senders: Map<string, KeyObject>, sender: string, key: KeyObjec
 /** The last counts that were seen of one sender in one channel, in ascending order. */
 class Window {
   readonly #counts: number[] = [];
+
+  get newest(): number {
+    return this.#counts.at(-1) ?? 0;
+  }
 
   accepts(count: number): boolean {
     const newest = this.#counts.at(-1);

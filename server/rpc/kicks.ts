@@ -83,8 +83,10 @@ export class Kicks {
       throw new BartizanFault("invalid", "A lock goes with the kick of a whole session.", "Leave the attachment out.");
     if (idempotencyId.length > 100) throw new BartizanFault("invalid", "An idempotency id has at most 100 characters.");
     const key = JSON.stringify([caller.name, idempotencyId]);
-    // The same on every node that the request may come through.
-    const orderId = idempotencyId === "" ? randomUUID() : createHash("sha256").update(key).digest("base64url");
+    // The same on every node that the request may come through, and of one session and attachment alone: another node may
+    // not know that this id was used for another kick.
+    const named = JSON.stringify([caller.name, idempotencyId, sessionId, attachmentId]);
+    const orderId = idempotencyId === "" ? randomUUID() : createHash("sha256").update(named).digest("base64url");
     const wish = { sessionId, attachmentId, reason: printable(reason), orderId, lock };
     const act = () => this.#act(caller, actor, wish);
     if (idempotencyId === "") return act();

@@ -53,6 +53,13 @@ export interface DeskNeeds {
   readonly announce: (kind: "joined" | "left", who: Attached) => void;
 }
 
+/** One who is taken off. Neither promise rejects. */
+export interface Dismissal {
+  /** False: where he sits nobody answers, so that he may be there still. Takes no longer than his node may. */
+  readonly reached: Promise<boolean>;
+  readonly told: Told;
+}
+
 /** At most one seat has the keyboard. Seats are in order of arrival, those elsewhere behind those here. */
 export class Desk {
   readonly #needs: DeskNeeds;
@@ -145,17 +152,27 @@ export class Desk {
   }
 
   /** Takes one attachment off the session; its view ends with the cause. undefined: there is no such attachment. */
-  dismiss(id: AttachmentId, cause: EndCause): Told | undefined {
+  dismiss(id: AttachmentId, cause: EndCause): Dismissal | undefined {
     const far = this.#elsewhere.get(id);
-    if (far !== undefined) {
-      const told = far.dismiss(id, { offset: this.#publishedOffset, atMs: this.#needs.atMs(), cause });
-      this.#leaveElsewhere(far.attached);
-      return told.then(Number, () => 0);
-    }
+    if (far !== undefined) return this.#dismissElsewhere(far, cause);
     const seat = this.#seats.get(id);
     if (seat === undefined) return undefined;
     this.#dismiss(seat, cause);
-    return watchersTold(seat);
+    return { reached: Promise.resolve(true), told: watchersTold(seat) };
+  }
+
+  #dismissElsewhere(far: SeatElsewhere, cause: EndCause): Dismissal {
+    const { attached } = far;
+    const ended = { offset: this.#publishedOffset, atMs: this.#needs.atMs(), cause };
+    const answer = far.dismiss(attached.id, ended).then(
+      (told) => {
+        // In silence he may see it still.
+        if (told !== undefined && this.#elsewhere.get(attached.id) === far) this.#leaveElsewhere(attached);
+        return told;
+      },
+      () => undefined,
+    );
+    return { reached: answer.then((told) => told !== undefined), told: answer.then((told) => Number(told ?? false)) };
   }
 
   /** Never waits. */

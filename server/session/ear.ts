@@ -34,6 +34,9 @@ export interface Overhearing extends Disposable {
 /** Somebody who watches through another node: on the desk like everybody, and shown the door there. */
 export interface SeatElsewhere {
   readonly attached: Attached;
-  /** His view ends with the cause; resolves with whether he took the last word. */
-  readonly dismiss: (id: AttachmentId, ended: { offset: number; atMs: number; cause: EndCause }) => Promise<boolean>;
+  /** His view ends with the cause; resolves with whether he took the last word. Undefined: his node was silent. */
+  readonly dismiss: (
+    id: AttachmentId,
+    ended: { offset: number; atMs: number; cause: EndCause },
+  ) => Promise<boolean | undefined>;
 }

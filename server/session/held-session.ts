@@ -2,7 +2,6 @@
 import type { CommandTap } from "../commands/command.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type {
-  Attached,
   AttachmentId,
   ClosedReason,
   CommandSeen,
@@ -110,7 +109,7 @@ export class HeldSession implements LiveSession, AsyncDisposable {
       size: () => this.#size,
       heldUp: () => this.#screenWaits,
       onChange: () => this.#deskChanged(),
-      announce: (kind, who) => this.#announce(kind, who),
+      announce: (kind, who) => void this.#record({ kind, offset: this.#takenOffset, atMs: this.#atMs(), who }),
     });
   }
 
@@ -309,9 +308,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   async #kickOne(id: AttachmentId, cause: EndCause): Promise<KickResult> {
     if (this.#ended !== undefined) return { outcome: "already-ended", watchersTold: 0, ...this.#endedPart() };
-    const told = this.#desk.dismiss(id, cause);
-    if (told === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
-    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [told]) };
+    const dismissal = this.#desk.dismiss(id, cause);
+    if (dismissal === undefined) throw new BartizanFault("not-found", "There is no such attachment.");
+    if (!(await dismissal.reached)) return { outcome: "unreachable", watchersTold: 0, orderLeft: true };
+    return { outcome: "ended", watchersTold: await countTold(this.#needs.clock, [dismissal.told]) };
   }
 
   #endedPart(): Pick<KickResult, "ended"> {
@@ -364,10 +364,6 @@ export class HeldSession implements LiveSession, AsyncDisposable {
   #giveKeyFrame(atMs: number): void {
     const give = this.#order.settled ? this.#recorder?.wantsKeyFrame(atMs) : undefined;
     if (give !== undefined) this.#needs.screen.keyFrame().then(give, () => {});
-  }
-
-  #announce(kind: "joined" | "left", who: Attached): void {
-    void this.#record({ kind, offset: this.#takenOffset, atMs: this.#atMs(), who });
   }
 
   #endUnrecorded(error: unknown): void {

@@ -67,6 +67,22 @@ const seen = () =>
     return frame.kind === "data" ? `${frame.offset}+${frame.bytes.length}` : `key ${frame.offset}`;
   });
 
+describe("a resize", () => {
+  it("that could not be sent is sent again, although nothing is printed after it", async () => {
+    print(10);
+    await settled();
+    const resize: SessionEvent = { kind: "resize", offset, atMs: 0, size: { cols: 100, rows: 30 } };
+    ring.add(resize);
+    publish = () => Promise.reject(new Error("the bus is slow"));
+    feed.word(resize);
+    await settled();
+    publish = async () => 1;
+    clock.pass(watchTiming.againMs);
+    await settled();
+    expect(seen()).toEqual(["0+10", "resize", "resize"]);
+  });
+});
+
 describe("output", () => {
   it("goes at once when nothing went just before; what follows within 8 ms goes together", () => {
     print(10);

@@ -6,7 +6,7 @@ import { createMemoryTarget } from "../support/memory-target.ts";
 import type { TestBastion } from "../support/test-bastion.ts";
 import { createTestGroup } from "../support/test-group.ts";
 import { until } from "../support/until.ts";
-import { operate } from "../support/viewing.ts";
+import { operate, watch } from "../support/viewing.ts";
 
 const short = { leaseMs: 1500, renewMs: 500, heartbeatMs: 100, batchMs: 25 };
 
@@ -37,6 +37,26 @@ test("a kick ends a session on another node, and answers when its channel is clo
   const other = await three.clients().sessions.kick({ ...request, idempotencyId: "b" });
   expect(other.outcome).toBe(KickOutcome.ALREADY_ENDED);
   expect(other.ended && endCause(other.ended)).toMatchObject({ kind: "kicked", reason: "freeze" });
+});
+
+test("an idempotency id that another node took for another session ends this one all the same", async () => {
+  const group = createTestGroup(short);
+  const memory = createMemoryTarget();
+  await using one = await group.open("one", { targets: [memory.target], dial: memory.dial });
+  await using two = await group.open("two");
+  await using three = await group.open("three");
+  await using operator = operate(one.clients(), "memory");
+  const { session: first } = await operator.started();
+  await using another = operate(one.clients(), "memory");
+  const { session: second } = await another.started();
+  await listed(two, first.id);
+  await listed(three, second.id);
+  const kick = (from: TestBastion, sessionId: string) =>
+    from.clients().sessions.kick({ sessionId, reason: "freeze", idempotencyId: "a" });
+  expect((await kick(two, first.id)).outcome).toBe(KickOutcome.ENDED);
+  expect((await kick(three, second.id)).outcome).toBe(KickOutcome.ENDED);
+  expect((await operator.ended()).cause).toMatchObject({ kind: "kicked" });
+  expect((await another.ended()).cause).toMatchObject({ kind: "kicked" });
 });
 
 test("two kicks at once from two nodes end it once: one ended it, to the other it had ended", async () => {
@@ -106,4 +126,24 @@ test("with its own bus down a node keeps the order, says so, and gives it when i
   expect(answer).toMatchObject({ outcome: KickOutcome.UNREACHABLE, orderLeft: false });
   await bus.mend();
   expect((await operator.ended()).cause).toMatchObject({ kind: "kicked", reason: "freeze" });
+});
+
+test("a session is watched and kicked from another node before any list has it", async () => {
+  const group = createTestGroup({ ...short, batchMs: 60_000 });
+  const memory = createMemoryTarget();
+  await using one = await group.open("one", { targets: [memory.target], dial: memory.dial });
+  await using two = await group.open("two");
+  // The first goes out at once, the second with the next batch.
+  await using first = operate(one.clients(), "memory");
+  await first.started();
+  await using operator = operate(one.clients(), "memory");
+  const { session } = await operator.started();
+  await using watcher = watch(two.clients(), session.id);
+  await watcher.started();
+  const answer = await two.clients().sessions.kick({ sessionId: session.id, reason: "freeze" });
+  expect(answer).toMatchObject({ outcome: KickOutcome.ENDED, watchersTold: 1 });
+  await operator.ended();
+  await watcher.ended();
+  first.shell.hangUp();
+  await first.ended();
 });

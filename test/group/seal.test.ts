@@ -77,6 +77,19 @@ test("a message opens once in a channel, and each time where it lies in a record
   for (let times = 0; times < 3; times++) expect(text(other.open("bz:{n.web1}:s\nfield", record))).toBe("state");
 });
 
+test("what was said before a channel rested does not open when it is listened to again", () => {
+  const [one, other] = [node("web1"), node("web2")];
+  const [early, said] = [one, one].map((each) => each.seal(kinds.list, channel, Buffer.from("alive")));
+  expect(text(other.open(channel, said as Uint8Array))).toBe("alive");
+  other.rest(channel);
+  for (const each of [early, said]) expect(other.open(channel, each as Uint8Array)).toBeUndefined();
+  expect(other.rejected()).toEqual({ replayed: 2 });
+  expect(text(other.open(channel, one.seal(kinds.list, channel, Buffer.from("later"))))).toBe("later");
+  other.rest(channel);
+  other.rest(channel);
+  expect(other.open(channel, said as Uint8Array)).toBeUndefined();
+});
+
 test("messages that overtook each other all open, once; one that comes 64 later does not", () => {
   const [one, other] = [node("web1"), node("web2")];
   const all = Array.from({ length: 65 }, (_, i) => one.seal(kinds.data, channel, Buffer.from(`${i}`)));

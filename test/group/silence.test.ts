@@ -1,7 +1,7 @@
 /** What a node concludes of others that it does not hear, of itself when nobody hears it, and what all that costs. */
 import { expect, test } from "vitest";
 import { endCause, faultOf, KickOutcome, SessionState } from "../../proto/client/index.ts";
-import { BusDown, type GroupBus } from "../../server/group/bus.ts";
+import type { GroupBus } from "../../server/group/bus.ts";
 import { cuttable } from "../support/cuttable-bus.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import type { TestBastion, TestBastionOptions } from "../support/test-bastion.ts";
@@ -146,6 +146,33 @@ test("in strict mode a node that is cut off ends its sessions, and then that is 
   await until(async () => (await kick()).outcome === KickOutcome.ALREADY_ENDED, "it is known to have ended");
 });
 
+test("in strict mode nothing is known of a node that gives no answer while its inbox is heard", async () => {
+  const timing = { ...short, leaseMs: 600, kickMs: 200 };
+  const group = createTestGroup(timing);
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  // As one that is suspended: it does not end its sessions before it goes on.
+  await using one = await group.open("one", { ...options, bus });
+  await using two = await group.open("two", { config: { group: { strictSeconds: 0.2 } } });
+  const { operator, id } = await openedOn(one);
+  await using _operator = operator;
+  await lists(two, id);
+  await using watcher = watch(two.clients(), id);
+  await watcher.started();
+  bus.freeze();
+  const kick = () => two.clients().sessions.kick({ sessionId: id, reason: "freeze", idempotencyId: "k" });
+  const frozenAtMs = performance.now();
+  const outcomes = new Set<KickOutcome>();
+  await until(async () => {
+    outcomes.add((await kick()).outcome);
+    return performance.now() - frozenAtMs > 2 * timing.leaseMs + 200 + 1500;
+  }, "its record is gone for longer than the strict time");
+  expect([...outcomes]).toEqual([KickOutcome.UNREACHABLE]);
+  expect(memory.pty().hungUp()).toBe(false);
+  await bus.mend();
+  await operator.ended();
+});
+
 /** Counts what a node says on its bus, and where it listens. */
 function counted(bus: GroupBus) {
   const count = { published: 0, heard: new Set<string>() };
@@ -213,50 +240,6 @@ test("while nobody looks elsewhere a busy session costs no message, and each nod
   expect(published).toBeGreaterThan(0);
   memory.pty().exit({ kind: "exited", code: 0 });
   await operator.ended();
-});
-
-/** A Redis that is full: nothing new is written, all else goes on. */
-function full(bus: GroupBus) {
-  let isFull = false;
-  const refuse = () => Promise.reject(new BusDown("OOM"));
-  const bounded: GroupBus = {
-    ...bus,
-    records: {
-      ...bus.records,
-      change: (record, change) => (isFull && change.set !== undefined ? refuse() : bus.records.change(record, change)),
-      put: (...given) => (isFull ? refuse() : bus.records.put(...given)),
-    },
-    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
-  };
-  return {
-    bus: bounded,
-    fill: (is: boolean) => {
-      isFull = is;
-    },
-  };
-}
-
-test("a session that ends while Redis is full leaves the lists, and how it ended is known once there is room", async () => {
-  const group = createTestGroup(short);
-  const { memory, options } = withMemory();
-  const { bus, fill } = full(group.hub.openBus());
-  await using one = await group.open("one", { ...options, bus });
-  await using two = await group.open("two");
-  const { operator, id } = await openedOn(one);
-  await lists(two, id);
-  fill(true);
-  memory.pty().exit({ kind: "exited", code: 9 });
-  await operator.ended();
-  await until(async () => (await listed(two)).length === 0, "it is off the list");
-  fill(false);
-  const known = await until(async () => {
-    const { ended } = await two
-      .clients()
-      .sessions.kick({ sessionId: id, reason: "late" })
-      .catch(() => ({ ended: undefined }));
-    return ended && endCause(ended);
-  }, "how it ended is known");
-  expect(known).toEqual({ kind: "exited", code: 9 });
 });
 
 test("what was concluded of a node is not held against it once nobody has listened for a while", async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import type { WatchSessionsResponse } from "../../proto/gen/bartizan/v1/session_pb.ts";
 import { createNames, createNodeId, type NodeId } from "../../server/group/names.ts";
+import { cuttable } from "../support/cuttable-bus.ts";
 import { createMemoryTarget } from "../support/memory-target.ts";
 import { openTestBastion, type TestBastion } from "../support/test-bastion.ts";
 import { createTestGroup } from "../support/test-group.ts";
@@ -17,7 +18,8 @@ async function withSession() {
   const group = createTestGroup(short);
   const memory = createMemoryTarget();
   await using opening = new AsyncDisposableStack();
-  const one = opening.use(await group.open("one", { targets: [memory.target], dial: memory.dial }));
+  const its = cuttable(group.hub.openBus());
+  const one = opening.use(await group.open("one", { bus: its, targets: [memory.target], dial: memory.dial }));
   const two = opening.use(await group.open("two"));
   const operator = operate(one.clients(), "memory");
   const { session } = await operator.started();
@@ -29,7 +31,7 @@ async function withSession() {
   const bus = opening.use(group.hub.openBus());
   const held = opening.move();
   const holder = session.id.slice(0, -13) as NodeId;
-  return { ...{ group, one, two, session, bus, holder }, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { ...{ group, one, two, session, bus, holder, its }, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** How long the first list takes, and which sessions are on it. */
@@ -126,4 +128,21 @@ test("what somebody writes over a node's list hides nothing that is known of it"
   await operator.ended();
   life.abort();
   await over;
+});
+
+test("a list that somebody kept and puts back makes no silent node live", async () => {
+  await using pair = await withSession();
+  const { two, bus, holder, its } = pair;
+  const flags = async () => (await two.clients().sessions.listSessions({})).sessions.map((each) => each.unreachable);
+  await until(async () => (await flags())[0] === false, "it is listed");
+  const kept = await bus.records.fields(names.sessions(holder));
+  await its.cut();
+  await until(async () => (await bus.records.fields(names.sessions(holder))).size === 0, "its lease is over");
+  expect(await flags()).toEqual([true]);
+  const listener = await bus.subscribe(names.inbox(holder), { message: () => {} });
+  await bus.records.change(names.sessions(holder), { set: kept, lifeMs: 60_000 });
+  expect(await flags()).toEqual([true]);
+  await listener[Symbol.asyncDispose]();
+  await its.mend();
+  await until(async () => (await flags())[0] === false, "the node itself is believed");
 });

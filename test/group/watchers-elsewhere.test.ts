@@ -106,18 +106,41 @@ describe("watchers elsewhere", () => {
     });
   });
 
-  it("who could not be told that he was taken off is told as soon as his node is heard", async () => {
+  it("whose node is silent are not said to be off, and are told as soon as it is heard", async () => {
     const { session } = await opened();
     const view = await far.watch(session.info);
     const other = await far.watch(session.info);
     await until(() => session.info.attachments.length === 2, "both are seated");
     far.bus.hearing = (on, _message, deliver) => (on === groupNames.inbox(far.self) ? undefined : deliver());
-    const result = await session.kick(view.attachment.self.id, { name: "root" }, "not you");
-    expect(result).toEqual({ outcome: "ended", watchersTold: 0 });
+    const kick = () => session.kick(view.attachment.self.id, { name: "root" }, "not you");
+    const unreachable = { outcome: "unreachable", watchersTold: 0, orderLeft: true };
+    expect(await kick()).toEqual(unreachable);
+    expect(session.info.attachments.length).toBe(2);
+    expect(await kick()).toEqual(unreachable);
     far.bus.hearing = (_on, _message, deliver) => deliver();
     await other[Symbol.asyncDispose]();
     await view.over;
     expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: { kind: "kicked", reason: "not you" } });
+    await until(() => holder.relay.watchedElsewhere() === 0, "nobody watches");
+    expect(session.info.attachments).toEqual([]);
+  });
+
+  it("do not come back with their node, however long it was away", async () => {
+    const { session } = await opened();
+    const view = await far.watch(session.info);
+    await until(() => session.info.attachments.length === 1, "he is seated");
+    far.bus.hearing = () => {};
+    expect(await session.kick(view.attachment.self.id, { name: "root" }, "not you")).toMatchObject({
+      outcome: "unreachable",
+    });
+    // Nothing was heard of it for so long that it was given up.
+    holder.relay.gone(far.self);
+    expect(holder.relay.watchedElsewhere()).toBe(0);
+    far.bus.hearing = (_on, _message, deliver) => deliver();
+    far.bus.interrupted();
+    await view.over;
+    expect(view.items.at(-1)).toMatchObject({ kind: "ended", cause: { kind: "kicked", reason: "not you" } });
+    expect(session.info.attachments).toEqual([]);
     await until(() => holder.relay.watchedElsewhere() === 0, "nobody watches");
   });
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { kinds } from "../../server/group/seal.ts";
 import { openedOn, openTwoNodes, scribble, size, type TwoNodes } from "../support/far-watching.ts";
-import { type GroupNode, stateAfter } from "../support/group-node.ts";
+import { type GroupNode, groupNames, openGroupNode, stateAfter } from "../support/group-node.ts";
 import { randomFrom } from "../support/random.ts";
 import { until } from "../support/until.ts";
 
@@ -48,6 +48,25 @@ describe("whatever the bus does", () => {
     expect(resumes.ring).toBeGreaterThan(0);
     // What came twice was not believed the second time.
     expect(rejected.replayed).toBeGreaterThan(0);
+  });
+
+  it("a resize was lost: the next screen says the size to those who do not need it, too", async () => {
+    const { session, print, shown, channel } = await opened();
+    const view = await far.watch(session.info);
+    await print("before");
+    await shown(view);
+    const wide = { cols: 120, rows: 30 };
+    far.bus.hearing = (on, _message, deliver) => (on === channel ? undefined : deliver());
+    const operator = await session.attach({ name: "alice" }, "operator", { size: wide }, new AbortController().signal);
+    await until(() => session.info.size.cols === wide.cols, "it is resized");
+    await new Promise((resolve) => setImmediate(resolve));
+    far.bus.hearing = (_on, _message, deliver) => deliver();
+    // For somebody else; whoever was there is in step.
+    await holder.inbox.send(holder.self, { case: "resume", value: { sessionId: session.info.id } });
+    await until(() => view.items.some((item) => item.kind === "resize"), "he is told the size");
+    expect(view.items.find((item) => item.kind === "resize")).toMatchObject({ size: wide });
+    operator.keyboard?.hangUp();
+    for await (const _ of operator.view);
   });
 
   it("the last frame before silence was lost: the holder's word on where it stands repairs that", async () => {
@@ -121,6 +140,31 @@ describe("whatever the bus does", () => {
     holder.bus.setState({ up: true, sinceMs: 0 });
     await shown(view);
     expect(view.state()).toEqual(stateAfter(size, all()));
+  });
+
+  it("what is said to others while one is joining is no replay", async () => {
+    const { session, print, shown } = await opened();
+    const view = await far.watch(session.info);
+    await print("before");
+    await shown(view);
+    await using third = await openGroupNode(nodes.hub, "web3");
+    const answers: (() => void)[] = [];
+    third.bus.hearing = (on, _message, deliver) =>
+      on === groupNames.inbox(third.self) ? void answers.push(deliver) : deliver();
+    // Not answered for as long as others go on being told; it asks again, and is answered to that.
+    let asked = 0;
+    holder.bus.hearing = (on, _message, deliver) => {
+      if (on === groupNames.inbox(holder.self) && asked++ === 0) return;
+      deliver();
+    };
+    const joining = third.watch(session.info);
+    await until(() => asked > 0, "it asks");
+    await print("to the others");
+    await until(() => answers.length > 0, "it is answered");
+    third.bus.hearing = (_on, _message, deliver) => deliver();
+    for (const answer of answers) answer();
+    await shown(await joining);
+    expect(third.meter.counts().rejected).toEqual({});
   });
 
   it("replayed frames of an earlier time that the session was watched are not believed", async () => {

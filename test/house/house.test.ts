@@ -62,7 +62,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
     ],
     types: ["server/config", "server/access/"],
   },
-  "server/audit/": { values: ["server/audit/", "server/store/", "ground"] },
+  "server/audit/": { values: ["server/audit/", "server/store/", "ground"], types: ["server/group/"] },
   "server/store/": { values: ["server/store/", "ground"] },
   "server/target/": { values: ["server/target/", "ground"] },
   "server/access/": { values: ["server/access/", "server/store/", "proto/gen/", "ground"] },

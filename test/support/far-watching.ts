@@ -1,6 +1,6 @@
 /** A session on one node and who watches it from another, for tests of what he sees. */
 import { systemClock } from "../../server/flow/clock.ts";
-import { createMemoryHub } from "../../server/group/memory-bus.ts";
+import { createMemoryHub, type MemoryHub } from "../../server/group/memory-bus.ts";
 import { type FarView, type GroupNode, groupNames, openGroupNode } from "./group-node.ts";
 import { randomFrom } from "./random.ts";
 import { until } from "./until.ts";
@@ -8,6 +8,8 @@ import { until } from "./until.ts";
 export const size = { cols: 80, rows: 24 };
 
 export interface TwoNodes extends AsyncDisposable {
+  /** For a third. */
+  readonly hub: MemoryHub;
   readonly holder: GroupNode;
   readonly far: GroupNode;
 }
@@ -18,7 +20,7 @@ export async function openTwoNodes(): Promise<TwoNodes> {
   const holder = await openGroupNode(hub, "web1");
   const far = await openGroupNode(hub, "web2");
   return {
-    ...{ holder, far },
+    ...{ hub, holder, far },
     async [Symbol.asyncDispose]() {
       await far[Symbol.asyncDispose]();
       await holder[Symbol.asyncDispose]();
