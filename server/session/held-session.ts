@@ -22,7 +22,7 @@ import type { PtyChannel } from "../target/target.ts";
 import { Desk, type Seat } from "./desk.ts";
 import type { Ear, Overhearing, SeatElsewhere } from "./ear.ts";
 import { EndOrder } from "./hold.ts";
-import { freezeText, InputGate } from "./input-gate.ts";
+import { freezeText, InputGate, recalledText } from "./input-gate.ts";
 import { InputLane } from "./input-lane.ts";
 import type { Attachment, AttachOptions, Keyboard, KickResult, LiveSession } from "./live-session.ts";
 import { type Recorded, RecordedOrder } from "./recorded-order.ts";
@@ -297,7 +297,10 @@ export class HeldSession implements LiveSession, AsyncDisposable {
 
   async freeze(by: Principal, reason: string): Promise<Frozen> {
     if (this.#ended !== undefined) throw new BartizanFault("not-found", "There is no such session.");
-    return this.gate.freeze(by, reason);
+    const frozen = this.gate.freeze(by, reason);
+    const bytes = this.#pty === undefined ? 0 : this.#input.recall(this.#pty);
+    if (bytes > 0) this.tell({ kind: "notice", about: "info", text: recalledText(bytes) });
+    return frozen;
   }
 
   async unfreeze(by: Principal): Promise<void> {

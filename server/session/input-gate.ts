@@ -43,7 +43,7 @@ export class InputGate {
     return true;
   }
 
-  /** From the return on nothing that is typed reaches the target. Who stopped it first stays, with his reason. */
+  /** From the return on nothing passes that is typed. Who stopped it first stays, with his reason. */
   freeze(by: Principal, reason: string): Frozen {
     if (this.#frozen !== undefined) return this.#frozen;
     this.#frozen = { by, reason, sinceMs: this.#needs.clock.wallMs() };
@@ -69,4 +69,9 @@ export class InputGate {
 /** For the recording. */
 export function freezeText({ frozen, by }: FreezeWord): string {
   return frozen === undefined ? `input given back by ${by.name}` : `input stopped by ${by.name}: ${frozen.reason}`;
+}
+
+/** For everybody there: what was typed before, and on its way. */
+export function recalledText(bytes: number): string {
+  return `${bytes} bytes that were typed before had not reached the target yet and were thrown away.`;
 }

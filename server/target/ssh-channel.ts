@@ -244,6 +244,14 @@ export function openSshChannel(need: SshChannelNeeds): PtyChannel {
         attempt(() => stream.write(input, release));
       });
     },
+    recall() {
+      const held = stream as unknown as { _waitWindow: boolean; _chunk?: Buffer };
+      if (streamClosed || !held._waitWindow || held._chunk === undefined) return 0;
+      const bytes = held._chunk.length;
+      // Written when the window opens, in place of what waited for that; an absent one would leave the write open.
+      held._chunk = Buffer.alloc(0);
+      return bytes;
+    },
     resize(size) {
       wanted = clampSize(size);
       if (resizing === undefined) sendSize();

@@ -84,6 +84,11 @@ export interface PtyChannel extends AsyncDisposable {
   readonly done: Promise<EndCause>;
   /** Resolves when the bytes were taken over, or when the channel is gone (then they are lost, and `done` tells). */
   write(input: Uint8Array): Promise<void>;
+  /**
+   * Takes back what the target has not let in yet of the one write under way, and says how many bytes: they are lost, and
+   * the write resolves in its time. Further writes that are under way are left alone.
+   */
+  recall(): number;
   /** Clamped to 1..1000; coalesced; never throws. */
   resize(size: TermSize): void;
   /**

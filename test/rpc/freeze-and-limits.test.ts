@@ -54,6 +54,49 @@ describe.each(carriers)("a frozen session over %s", (over) => {
     await operator.ended();
   });
 
+  it("throws away what was typed before and has not reached the target yet, and says so", async () => {
+    const opened = Promise.withResolvers<void>();
+    let recalled = 0;
+    await open({
+      over,
+      // The target reads nothing before it is opened.
+      dial: async (...given) => {
+        const channel = await memory.dial(...given);
+        let held: Uint8Array | undefined;
+        return {
+          ...channel,
+          async write(input) {
+            held = input;
+            await opened.promise;
+            if (held !== undefined) await channel.write(held);
+          },
+          recall() {
+            recalled += held?.length ?? 0;
+            const bytes = held?.length ?? 0;
+            held = undefined;
+            return bytes;
+          },
+        };
+      },
+    });
+    const operator = operate(as("alice"), "memory");
+    const { session } = await operator.started();
+    for (const text of ["under way ", "waits ", "waits too "]) void operator.type(text).catch(() => {});
+    operator.shell.resize({ cols: 90, rows: 30 });
+    await until(() => memory.pty().size().cols === 90, "all that he typed before is there");
+    await as("root").sessions.freeze({ sessionId: session.id, reason: "look first" });
+    await until(() => notices(operator, "info").length === 1, "he is told");
+    expect(notices(operator, "info")[0]).toMatch(/^26 bytes .* thrown away\.$/);
+    expect(recalled).toBe(10);
+    await as("root").sessions.unfreeze({ sessionId: session.id });
+    opened.resolve();
+    await operator.type("after");
+    await operator.shows("after");
+    expect(memory.pty().typed().toString()).toBe("after");
+    operator.shell.hangUp();
+    await operator.ended();
+  });
+
   it("stays so when its operator comes back, and may be ended by him", async () => {
     await open({ over });
     const operator = operate(as("alice"), "memory");

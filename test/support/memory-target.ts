@@ -74,6 +74,7 @@ function createPty(size: TermSize, echo: boolean): { channel: PtyChannel; pty: M
       typed = Buffer.concat([typed, input]);
       if (echo) void print(Uint8Array.from(input));
     },
+    recall: () => 0,
     resize: (next) => {
       size = next;
     },

@@ -139,6 +139,24 @@ export function ptyContract(rig: ContractRig): void {
       await untilTail(channel, "STOPPED");
     });
 
+    test("takes back what the target has not let in, and goes on with what comes after", async () => {
+      await using channel = await open(rig.dial, target);
+      const read = reader(channel);
+      expect(channel.recall()).toBe(0);
+      await channel.write(type("stty raw -echo; echo REA''DY; sleep 2; head -n1 | wc -c; echo OV''ER"));
+      await read.until("READY");
+      const sent = Buffer.alloc(5 * 1024 * 1024, "x");
+      const writing = channel.write(sent);
+      const back = channel.recall();
+      expect(back).toBeGreaterThan(1024 * 1024);
+      expect(channel.recall()).toBe(0);
+      await writing;
+      await channel.write(Buffer.from("yy\n"));
+      await read.until("OVER");
+      const [, after = ""] = read.bytes().toString("latin1").split("READY");
+      expect(Number(/\d+/.exec(after)?.[0])).toBe(sent.length - back + "yy\n".length);
+    });
+
     test("hangs up within 4 s, whatever goes on", async () => {
       for (const doing of ["", "yes", "sleep 1000", "exit"]) {
         const clock = createHeldClock();
