@@ -116,18 +116,22 @@ describe("an operator", () => {
     const clients = other.clients();
     let session = "";
     let refused: unknown;
-    for (let count = 0; count < 12 && refused === undefined; count += 1) {
+    let count = 0;
+    for (; count < 12 && refused === undefined; count += 1) {
       const operator = operate(clients, "memory", session === "" ? {} : { sessionId: session });
       session = (await operator.started()).session.id;
       operator.over.catch((error) => {
         refused = error;
       });
       void operator.type(new Uint8Array(256 * 1024));
-      const all = (count + 1) * 256 * 1024;
-      await until(() => refused !== undefined || reached >= all, "the input is at the target, or refused");
+      // Behind the input, in order.
+      const cols = 100 + count;
+      operator.shell.resize({ cols, rows: 24 });
+      await until(() => refused !== undefined || memory.pty().size().cols === cols, "the input is there, or refused");
       await operator[Symbol.asyncDispose]();
     }
     expect(faultOf(refused)).toMatchObject({ word: "limit" });
+    expect(count).toBe(5);
     expect(reached).toBeLessThanOrEqual(1024 * 1024);
     await other.clients().sessions.kick({ sessionId: session, reason: "the test is over" });
   });
