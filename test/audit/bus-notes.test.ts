@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
-import { type BusNotes, createBusNotes } from "../../server/audit/bus-notes.ts";
 import type { AuditEvent } from "../../server/audit.ts";
+import { type BusNotes, createBusNotes } from "../../server/bus-notes.ts";
 import type { BusState, GroupBus } from "../../server/group/bus.ts";
 import { createGroupMeter } from "../../server/group/meter.ts";
 import { createHeldClock, type HeldClock } from "../support/held-clock.ts";

@@ -18,15 +18,15 @@ export interface BenchRig extends AsyncDisposable {
   residentBytes(): number;
 }
 
-/** `recording: false`: the same server without its recorder. */
-export async function openBenchRig({ recording = true } = {}): Promise<BenchRig> {
+/** `recording: false`: the same server without its recorder; `policies`: so many written ones. */
+export async function openBenchRig({ recording = true, policies = 0 } = {}): Promise<BenchRig> {
   await using opening = new AsyncDisposableStack();
   const sshd = opening.use(await openSshd({ config: ["MaxStartups 500", "MaxSessions 500"] }));
   const server = opening.adopt(
     fork(new URL("./bench-server.ts", import.meta.url), [], { execArgv: [...serverFlags] }),
     stopped,
   );
-  server.send({ target: sshd.target, recording } satisfies BenchOrder);
+  server.send({ target: sshd.target, recording, policies } satisfies BenchOrder);
   const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
   const held = opening.move();
   return {
@@ -139,4 +139,26 @@ export function seen(road: Road, text: string, write?: string): Promise<number> 
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+}
+
+const key = Buffer.from("x");
+
+/** One key at a time, each echoed by the line discipline before the next is sent; ms each. */
+export async function echoes(road: Road, count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const start = performance.now();
+    await new Promise<void>((resolve) => {
+      road.onData(() => resolve());
+      road.write(key);
+    });
+    times.push(performance.now() - start);
+    // A full line of a terminal in canonical mode takes no more than 4095 characters.
+    if (index % 1000 === 999) await seen(road, "x\r\n", "\n");
+  }
+  return times;
+}
+
+export async function ready(road: Road): Promise<void> {
+  await seen(road, "READY\r\n", "PS1=; exec bash --norc --noprofile -c 'stty echo; echo READ''Y; exec cat'\n");
 }

@@ -1,15 +1,18 @@
 /** The server under measurement, in a process of its own: told its target over IPC, tells its address, ends with its parent. */
 import type { Target } from "../../server/target/target.ts";
 import { openTestBastion } from "../support/test-bastion.ts";
+import { manyPolicies } from "./many-policies.ts";
 
 export interface BenchOrder {
   readonly target: Target;
   readonly recording: boolean;
+  /** So many policies are written; 0: none. */
+  readonly policies: number;
 }
 
-process.once("message", async ({ target, recording }: BenchOrder) => {
+process.once("message", async ({ target, recording, policies }: BenchOrder) => {
   const bastion = await openTestBastion({
-    ...{ targets: [target], config: { maxSessionsPerPrincipal: 1000 } },
+    ...{ targets: [target], config: { maxSessionsPerPrincipal: 1000, policies: manyPolicies(policies) } },
     ...(recording ? {} : { recording: false }),
   });
   const stop = async () => {

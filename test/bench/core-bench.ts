@@ -3,7 +3,17 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openWatch } from "../../proto/client/index.ts";
-import { type BenchRig, openBastionRoad, openBenchRig, openSshRoad, quantile, type Road, seen } from "./bench-rig.ts";
+import {
+  type BenchRig,
+  echoes,
+  openBastionRoad,
+  openBenchRig,
+  openSshRoad,
+  quantile,
+  type Road,
+  ready,
+  seen,
+} from "./bench-rig.ts";
 
 interface Row {
   readonly what: string;
@@ -22,28 +32,6 @@ function row(what: string, value: number, unit: string, goal = "", met?: boolean
   const figure = value >= 100 ? value.toFixed(0) : value.toFixed(2);
   const verdict = met === undefined ? "" : met ? "met" : "MISSED";
   process.stdout.write(`${what.padEnd(52)}${figure.padStart(9)} ${unit.padEnd(6)}${goal.padEnd(18)}${verdict}\n`);
-}
-
-const key = Buffer.from("x");
-
-/** One key at a time, each echoed by the line discipline before the next is sent; ms each. */
-async function echoes(road: Road, count: number): Promise<number[]> {
-  const times: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const start = performance.now();
-    await new Promise<void>((resolve) => {
-      road.onData(() => resolve());
-      road.write(key);
-    });
-    times.push(performance.now() - start);
-    // A full line of a terminal in canonical mode takes no more than 4095 characters.
-    if (index % 1000 === 999) await seen(road, "x\r\n", "\n");
-  }
-  return times;
-}
-
-async function ready(road: Road): Promise<void> {
-  await seen(road, "READY\r\n", "PS1=; exec bash --norc --noprofile -c 'stty echo; echo READ''Y; exec cat'\n");
 }
 
 async function benchEcho(rig: BenchRig): Promise<void> {

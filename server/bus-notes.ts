@@ -1,8 +1,8 @@
 /** What the audit log is told of the bus between nodes: that it was lost and is back, gaps, and messages that nobody signed. */
-import type { Audit } from "../audit.ts";
-import type { Clock } from "../flow/clock.ts";
-import type { GroupBus } from "../group/bus.ts";
-import type { GroupMeter } from "../group/meter.ts";
+import type { Audit } from "./audit.ts";
+import type { Clock } from "./flow/clock.ts";
+import type { GroupBus } from "./group/bus.ts";
+import type { GroupMeter } from "./group/meter.ts";
 
 /** Whoever reaches the bus can bring these about at will: of each kind one line in so much, the next with how many there were. */
 const foldMs = 60_000;
