@@ -6,7 +6,7 @@ import type { Throttle } from "./throttle.ts";
 import { digestOf } from "./tokens.ts";
 
 /** A node's id before the code; ids are "name.run", and the page takes no dots in codes. */
-const form = /^([a-z0-9]{1,20})-([a-z0-9]{6})-([\w-]{43})$/;
+const form = /^([a-z0-9]{1,20})-([a-z0-9]{12})-([\w-]{43})$/;
 
 /** Whose code it was, as another node says; empty: there is no such code, or not any more. */
 export interface Redeemed {
