@@ -15,7 +15,7 @@ export interface ElsewhereOptions {
   readonly knocks?: number | undefined;
 }
 
-const sessionForm = /^([a-z0-9]{1,20})\.[a-z0-9]{6}-/;
+const sessionForm = /^([a-z0-9]{1,20})\.[a-z0-9]{12}-/;
 /** From one node to the next, and no further: each knows who holds what. */
 const mostHops = 2;
 const knockMs = 150;

@@ -9,7 +9,7 @@ import { digestOf } from "./tokens.ts";
 import { createTries } from "./tries.ts";
 
 /** A node's id before the code, and the deployment's mark behind it; ids are "name.run", and the page takes no dots in codes. */
-const form = /^([a-z0-9]{1,20})-([a-z0-9]{6})-([\w-]{43})([\w-]{22})$/;
+const form = /^([a-z0-9]{1,20})-([a-z0-9]{12})-([\w-]{43})([\w-]{22})$/;
 const markBytes = 16;
 /** How often others are asked about one and the same code. */
 const askings = { atOnce: 5, everyMs: 10_000 };

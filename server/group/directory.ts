@@ -260,6 +260,9 @@ export function openDirectory(needs: DirectoryNeeds): Directory {
       peer.heardAtMs = now();
     }
     peer.reach = there && list !== "lapsed" && !isPast ? "live" : "unreachable";
+    if (node.silentMs <= timing.forgetMs) return;
+    nodes.delete(id);
+    bus.records.forget(names.nodes, id).catch(() => {});
   }
 
   const known = () => [...nodes.values()].flatMap(({ peer }) => peer.list());

@@ -2,24 +2,24 @@
 import { randomBytes } from "node:crypto";
 import type { SessionId } from "../events.ts";
 
-/** Names one run of one node: "web1.k3f9x2"; never used again. The name before the dot is the node's own. */
+/** Names one run of one node: "web1.k3f9x2ab4cd5"; never used again. The name before the dot is the node's own. */
 export type NodeId = string & { readonly __node: never };
 
 const letters = "abcdefghijkmnpqrstuvwxyz23456789";
 
-/** A fresh id for this run of the node; 30 random bits beside the node's own name. */
+/** A fresh id for this run of the node; 60 random bits beside the node's own name. */
 export function createNodeId(node: string): NodeId {
-  return `${node}.${Array.from(randomBytes(6), (byte) => letters[byte % letters.length]).join("")}` as NodeId;
+  return `${node}.${Array.from(randomBytes(12), (byte) => letters[byte % letters.length]).join("")}` as NodeId;
 }
 
 /** Whether it has the form of one. */
 export function isNodeId(text: string): text is NodeId {
-  return /^[a-z0-9]{1,20}\.[a-z0-9]{6}$/.test(text);
+  return /^[a-z0-9]{1,20}\.[a-z0-9]{12}$/.test(text);
 }
 
 /** Who holds the session; undefined for what is no session id of a group. */
 export function holderOf(session: string): NodeId | undefined {
-  const node = /^([a-z0-9]{1,20}\.[a-z0-9]{6})-[A-Za-z0-9]{12}$/.exec(session)?.[1];
+  const node = /^([a-z0-9]{1,20}\.[a-z0-9]{12})-[A-Za-z0-9]{12}$/.exec(session)?.[1];
   return node as NodeId | undefined;
 }
 

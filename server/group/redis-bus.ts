@@ -8,8 +8,8 @@ import { BusDown, type BusState, type GroupBus, type Listener } from "./bus.ts";
 import type { GroupMeter } from "./meter.ts";
 import { redisAdvice } from "./redis-advice.ts";
 import { openChannels } from "./redis-channels.ts";
-import { checkRedis, type RedisCheckNeeds } from "./redis-checks.ts";
-import type { RedisCommand, RedisReply } from "./redis-client.ts";
+import { checkRedis, createOpenCheck, type RedisCheckNeeds } from "./redis-checks.ts";
+import type { RedisCommand, RedisLogin, RedisReply } from "./redis-client.ts";
 import { openRedisCluster, type RedisClusterNeeds, type RedisFleet } from "./redis-cluster.ts";
 import { redisLogin, redisPlace } from "./redis-login.ts";
 import { accepted, createRedisRecords, fits } from "./redis-records.ts";
@@ -36,6 +36,8 @@ const maxPendingBytes = 1024 * 1024;
 const blinkMs = 300;
 const joinWithinMs = 2000;
 const mostLogged = 20;
+/** What could not be looked at is looked at again after this. */
+const checkAgainMs = 2000;
 
 /**
  * Resolves when the bus is up, or after 2 s: then it is down, and joins by itself. Throws `config` when a file of the
@@ -47,6 +49,12 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   const listeners = new Set<(state: BusState) => void>();
   let state: BusState = { up: false, sinceMs: clock.monotonicMs(), reason: "Redis has not been reached yet." };
   let ending: Disposable | undefined;
+  let recheck: Disposable | undefined;
+  let checking = false;
+  let isChecked = false;
+  let mapped: () => void = () => {};
+  // Read once: what is looked up later must not depend on a file of that moment.
+  const login = redisLogin(config);
   let closed = false;
   let warnings: readonly string[] = [];
   /** Why the bus is down, as the log has it already. */
@@ -56,6 +64,7 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
   const channels = openChannels({ clock, log, shardOf: (name) => fleet.shardOf(name) });
   const fleet = openFleet(
     needs,
+    login,
     (shard) => ({
       onMessage: channels.message,
       onStanding: channels.standing,
@@ -63,7 +72,10 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
       onRefused: channels.refused,
       onChange: assess,
     }),
-    channels.mapped,
+    () => {
+      channels.mapped();
+      mapped();
+    },
   );
 
   function ailment(): string {
@@ -153,45 +165,62 @@ export async function openRedisBus(needs: RedisBusNeeds): Promise<RedisBus> {
       if (closed) return;
       closed = true;
       ending?.[Symbol.dispose]();
+      recheck?.[Symbol.dispose]();
       listeners.clear();
       channels[Symbol.dispose]();
       await fleet[Symbol.asyncDispose]();
     },
   };
 
+  const checkNeeds: RedisCheckNeeds = {
+    ...{ config, login, name: needs.name, clock, log, isLocal: needs.isLocal },
+    places: () => fleet.places,
+    send: run,
+  };
+  const refuseOpen = createOpenCheck(checkNeeds);
+
   async function check(): Promise<void> {
-    const send = (of: string, commands: readonly RedisCommand[]) => run(of, commands);
-    warnings = await checkRedis({ config, name: needs.name, clock, log, isLocal: needs.isLocal, send });
+    await refuseOpen();
+    if (isChecked) return;
+    warnings = await checkRedis(checkNeeds);
+    isChecked = true;
     for (const warning of warnings) log.warn({ redis: needs.name }, warning);
   }
 
-  /** Once, when it is reached for the first time after the start. */
-  function checkLater(): void {
-    const watching = bus.onState(({ up }) => {
-      if (!up) return;
-      watching[Symbol.dispose]();
-      check().catch((error: Error) => {
+  /** Whenever it is reached, and when others are master: who they are and what they do may have changed. Never rejects. */
+  function checkAgain(): void {
+    if (closed || !state.up || checking) return;
+    checking = true;
+    check()
+      .catch((error: Error) => {
         if (closed) return;
-        if (!(error instanceof BartizanFault)) return checkLater();
+        if (!(error instanceof BartizanFault)) {
+          recheck?.[Symbol.dispose]();
+          recheck = clock.after(checkAgainMs, checkAgain);
+          return;
+        }
         log.error({ redis: needs.name }, `${error.message} ${error.hint}`);
         become({ up: false, sinceMs: clock.monotonicMs(), reason: error.message });
         void bus[Symbol.asyncDispose]();
+      })
+      .finally(() => {
+        checking = false;
       });
-    });
   }
 
   await upWithin(bus, clock, joinWithinMs);
   if (!state.up) logState();
   try {
     if (state.up) await check();
-    else checkLater();
   } catch (error) {
     if (error instanceof BartizanFault) {
       await bus[Symbol.asyncDispose]();
       throw error;
     }
-    checkLater();
+    recheck = clock.after(checkAgainMs, checkAgain);
   }
+  bus.onState(checkAgain);
+  mapped = checkAgain;
   return bus;
 }
 
@@ -214,16 +243,21 @@ function moved(replies: readonly RedisReply[]): boolean {
   return replies.some((reply) => reply instanceof Error && /^(MOVED|ASK|TRYAGAIN)\b/.test(reply.message));
 }
 
-function openFleet(needs: RedisBusNeeds, events: RedisClusterNeeds["events"], onMapped: () => void): RedisFleet {
+function openFleet(
+  needs: RedisBusNeeds,
+  login: RedisLogin,
+  events: RedisClusterNeeds["events"],
+  onMapped: () => void,
+): RedisFleet {
   const { config, name, clock, log, meter } = needs;
   const { cluster, prefix } = config;
-  const login = redisLogin(config);
   if (cluster !== undefined)
     return openRedisCluster({
       ...{ nodes: cluster.nodes.map(endpointOf), login, name, prefix, clock, log, meter, events, onMapped },
     });
+  const place = redisPlace(config);
   const shard: RedisShard = openRedisShard({
-    ...{ place: redisPlace(config), login, name, sharded: false, clock, log, meter },
+    ...{ place, login, name, sharded: false, clock, log, meter },
     ...events(() => shard),
     probe: () => `${prefix}:{p.${name}}:p`,
     onMoved: () => {},
@@ -231,6 +265,7 @@ function openFleet(needs: RedisBusNeeds, events: RedisClusterNeeds["events"], on
   return {
     shardOf: () => shard,
     shards: [shard],
+    places: [place],
     ailment: "",
     refresh: async () => {},
     [Symbol.asyncDispose]: () => shard[Symbol.asyncDispose](),

@@ -3,15 +3,20 @@ import { isLoopbackHost, type RedisConfig } from "../config-group.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
+import { BusDown } from "./bus.ts";
 import { createGroupMeter } from "./meter.ts";
-import { openRedisLink, type RedisCommand, type RedisReply } from "./redis-client.ts";
-import { nobody, redisLogin, redisPlace } from "./redis-login.ts";
+import { openRedisLink, type RedisCommand, type RedisLogin, type RedisPlace, type RedisReply } from "./redis-client.ts";
+import { nobody } from "./redis-login.ts";
 
 export interface RedisCheckNeeds {
   readonly config: RedisConfig;
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Who this node is to them; nothing of it is told to a server that is tried. */
+  readonly login: RedisLogin;
+  /** The masters of this moment. */
+  readonly places: () => readonly RedisPlace[];
   /** Sends to where `of` is kept; rejects with `BusDown`. */
   send(of: string, commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   /** Whether an address is of this machine; for tests. */
@@ -19,16 +24,17 @@ export interface RedisCheckNeeds {
 }
 
 const answerWithinMs = 2000;
+const noAnswer = "It does not answer.";
+/** Reasons that say nothing of what it does with strangers. */
+const unreached = /does not answer|ETIMEDOUT|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|sentinel/i;
 const mib = 1024 * 1024;
 
 /**
- * Resolves with warnings, each a sentence and what to do. Throws `config` for a Redis on another machine that lets
- * anybody in, and for one that is too old for what the config wants. What it may not ask it does not tell.
+ * Resolves with warnings, each a sentence and what to do. Throws `config` for a Redis that is too old for what the config
+ * wants. What it may not ask it does not tell.
  */
-export async function checkRedis(needs: RedisCheckNeeds): Promise<string[]> {
-  const { config, send } = needs;
-  const record = `${config.prefix}:{p.${needs.name}}:c`;
-  await refuseOpen(needs, record);
+export async function checkRedis({ config, name, send }: RedisCheckNeeds): Promise<string[]> {
+  const record = recordOf(config, name);
   const [info, limits] = await send(record, [["info"], ["config", "get", "client-output-buffer-limit"]]);
   return [
     ...aboutVersion(infoField(info, "redis_version"), config),
@@ -38,22 +44,46 @@ export async function checkRedis(needs: RedisCheckNeeds): Promise<string[]> {
   ];
 }
 
-/** Tries as somebody without a password and without a certificate. */
-async function refuseOpen({ config, name, clock, log, isLocal = isLocalAddress }: RedisCheckNeeds, record: string) {
-  const done = Promise.withResolvers<void>();
+/**
+ * Tries each master as somebody without a password and without a certificate. Called again it tries those that are new, and
+ * the one that sentinels name. Throws `config` for one on another machine that lets anybody in, `BusDown` while one of them
+ * cannot be tried.
+ */
+export function createOpenCheck(needs: RedisCheckNeeds): () => Promise<void> {
+  const tried = new Set<string>();
+  return async () => {
+    for (const place of needs.places()) {
+      const key = place.kind === "server" ? `${place.host} ${place.port}` : undefined;
+      if (key !== undefined && tried.has(key)) continue;
+      await refuseOpen(needs, place);
+      if (key !== undefined) tried.add(key);
+    }
+  };
+}
+
+const recordOf = ({ prefix }: RedisConfig, name: string) => `${prefix}:{p.${name}}:c`;
+
+async function refuseOpen(needs: RedisCheckNeeds, place: RedisPlace): Promise<void> {
+  const { config, name, login, clock, log, isLocal = isLocalAddress } = needs;
+  const record = recordOf(config, name);
+  const done = Promise.withResolvers<string>();
   await using link = openRedisLink({
-    ...{ place: redisPlace(config), login: nobody(redisLogin(config)), name: `${name}-x`, clock, log },
+    ...{ place, login: nobody(login), name: `${name}-x`, clock, log },
     meter: createGroupMeter(clock),
-    onReady: done.resolve,
-    onDown: () => done.resolve(),
+    onReady: () => done.resolve(""),
+    onDown: done.resolve,
   });
-  using _limit = clock.after(answerWithinMs, done.resolve);
-  await done.promise;
-  if (!link.ready || isLocal(link.peer)) return;
+  using _limit = clock.after(answerWithinMs, () => done.resolve(noAnswer));
+  const reason = await done.promise;
+  if (!link.ready) {
+    // Without a certificate it is not even let in to be told so.
+    if (login.tls !== undefined && !unreached.test(reason)) return;
+    throw new BusDown(`Whether this Redis lets anybody in is not known: ${reason}`);
+  }
+  if (isLocal(link.peer)) return;
   const at = link.peer;
-  const replies = await link.send(["get", record], ["publish", record, ""]).catch(() => []);
-  if (replies.length === 0 || replies.every((reply) => reply instanceof Error && !/^(MOVED|ASK)/.test(reply.message)))
-    return;
+  const replies = await link.send(["get", record], ["publish", record, ""]);
+  if (replies.every((reply) => reply instanceof Error && !/^(MOVED|ASK)/.test(reply.message))) return;
   throw new BartizanFault(
     "config",
     `The Redis at ${at} lets anybody in: it asks for neither a password nor a client certificate.`,

@@ -2,7 +2,14 @@
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { GroupMeter } from "./meter.ts";
-import { openRedisLink, type RedisAddress, type RedisLink, type RedisLogin, type RedisReply } from "./redis-client.ts";
+import {
+  openRedisLink,
+  type RedisAddress,
+  type RedisLink,
+  type RedisLogin,
+  type RedisPlace,
+  type RedisReply,
+} from "./redis-client.ts";
 import { openRedisShard, type RedisShard, type RedisShardNeeds } from "./redis-shard.ts";
 import { slotCount, slotOf } from "./redis-slots.ts";
 
@@ -11,6 +18,8 @@ export interface RedisFleet extends AsyncDisposable {
   /** Undefined: nobody has it at the moment. */
   shardOf(name: string): RedisShard | undefined;
   readonly shards: Iterable<RedisShard>;
+  /** The masters of this moment. */
+  readonly places: readonly RedisPlace[];
   /** What is wrong with the fleet as a whole; empty: nothing. */
   readonly ailment: string;
   /** Looks again which shard has what; resolves when that is known. */
@@ -142,6 +151,9 @@ export function openRedisCluster(needs: RedisClusterNeeds): RedisFleet {
     shardOf: (of) => shards.get(owners[slotOf(of)] ?? ""),
     get shards() {
       return shards.values();
+    },
+    get places() {
+      return Array.from(shards.keys(), placeOf);
     },
     get ailment() {
       if (shards.size === 0) return "No node of the Redis cluster answers.";

@@ -50,11 +50,11 @@ export interface SealerNeeds {
 const version = 1;
 const fixedBytes = 20;
 const tagBytes = 16;
-const maxSenderBytes = 27;
+const maxSenderBytes = 33;
 /** The longest plain text that fits a message of the bus. */
 export const maxPlainBytes = maxMessageBytes - fixedBytes - maxSenderBytes - tagBytes;
 
-const senderForm = /^[a-z0-9]{1,20}\.[a-z0-9]{6}$/;
+const senderForm = /^[a-z0-9]{1,20}\.[a-z0-9]{12}$/;
 const windowCounts = 64;
 const maxSenders = 4096;
 const maxPlaceBytes = 1024;

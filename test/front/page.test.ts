@@ -40,7 +40,7 @@ async function raw(path: string): Promise<string> {
 
 describe("the page", () => {
   it("is answered at / and at the address of every view, never kept by the browser", async () => {
-    for (const path of ["/", "/sessions", "/watch/test-abc", "/watch/web1.k3f9x2-AbC0", "/?x=1"]) {
+    for (const path of ["/", "/sessions", "/watch/test-abc", "/watch/web1.k3f9x2ab4cd5-AbC0", "/?x=1"]) {
       const answer = await get(path, { accept: "text/html,application/xhtml+xml" });
       expect(await answer.text()).toBe(index);
       expect(answer.headers.get("content-type")).toBe("text/html; charset=utf-8");

@@ -43,7 +43,7 @@ let names = 0;
 /** A channel that no other test has, with the form of a session's. */
 export function freshName(end = "o"): string {
   names += 1;
-  return `bz:{n${names}.aaaaaa-AAAAAAAAAAAA}:${end}`;
+  return `bz:{n${names}.aaaaaaaaaaaa-AAAAAAAAAAAA}:${end}`;
 }
 
 export function busContract(kind: string, open: () => Promise<BusRig>): void {

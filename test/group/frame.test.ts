@@ -18,7 +18,7 @@ import { createHeldClock } from "../support/held-clock.ts";
 import { randomFrom } from "../support/random.ts";
 
 const size = { cols: 80, rows: 24 };
-const id = "web1.abcdef-AAAAAAAAAAAA" as SessionId;
+const id = "web1.abcdefghijkm-AAAAAAAAAAAA" as SessionId;
 const head = { epoch: "epoch", offset: 7, atMs: 5, size };
 
 function arrived({ kind, flags, plain }: Plain): Frame {

@@ -51,7 +51,7 @@ test("a session is on the list of every node, with all that its own node says of
   await list.ready();
   await using operator = operate(one.clients(), "memory");
   const { session } = await operator.started();
-  expect(session.id).toMatch(/^one\.[a-z0-9]{6}-[A-Za-z0-9]{12}$/);
+  expect(session.id).toMatch(/^one\.[a-z0-9]{12}-[A-Za-z0-9]{12}$/);
   await list.shows("it", ({ id, node, unreachable }) => id === session.id && node === "one" && !unreachable);
   const { sessions } = await two.clients().sessions.listSessions({});
   expect(sessions.map(({ id }) => id)).toEqual([session.id]);

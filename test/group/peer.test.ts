@@ -7,7 +7,7 @@ import { createNodeId, type NodeId } from "../../server/group/names.ts";
 import { Peer } from "../../server/group/peer.ts";
 import { infoToWire } from "../../server/rpc/wire.ts";
 
-const node = "web1.aaaaaa" as NodeId;
+const node = "web1.aaaaaaaaaaaa" as NodeId;
 const session = (name: string, changes: Partial<SessionInfo> = {}): SessionInfo => ({
   ...{ id: `${node}-${name.padEnd(12, "0")}` as SessionId, epoch: "e", target: "t", targetUser: "u", labels: {} },
   ...{ operator: { name: "alice" }, node: "web1", openedAtMs: 1000, activeAtMs: 1000, size: { cols: 80, rows: 24 } },

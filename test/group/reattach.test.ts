@@ -94,7 +94,7 @@ test("behind a balancer that leads elsewhere each time he knocks until it leads 
 });
 
 test("calls for a session name its node, for balancers that can tell them apart", () => {
-  expect(towards("web1.k3f9x2-AbCdEfGhIjKl")).toEqual({ "bartizan-node": "web1" });
+  expect(towards("web1.k3f9x2ab4cd5-AbCdEfGhIjKl")).toEqual({ "bartizan-node": "web1" });
   expect(towards("web1-AbCdEfGhIjKl")).toEqual({});
   expect(towards(undefined)).toEqual({});
 });

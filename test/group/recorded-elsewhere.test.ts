@@ -60,7 +60,7 @@ test("who asks for it by the session's id is told the node and its address, whoe
   const own = await refusals(one, "token-bob", session.id);
   expect(own.get?.word).toBe("not-found");
   expect(own.commands).toBeUndefined();
-  expect((await refusals(two, "token-bob", "three.aaaaaa-AAAAAAAAAAAA")).get).toMatchObject({
+  expect((await refusals(two, "token-bob", "three.aaaaaaaaaaaa-AAAAAAAAAAAA")).get).toMatchObject({
     word: "not-here",
     address: "",
   });

@@ -42,6 +42,22 @@ it("leaves a Redis alone that turns out to be open only after the start", async 
   await until(async () => (await rig.connections()) === 0, "no connection is left");
 });
 
+it("leaves a cluster alone of which one master lets anybody in", async () => {
+  await using cluster = await openCluster();
+  for (const master of cluster.masters.slice(1)) {
+    await master.cli("acl", "setuser", "bus", ...rule("secret"), "+cluster|nodes");
+    await master.cli("config", "set", "requirepass", "secret");
+  }
+  const open = cluster.masters[0] as RedisServer;
+  await open.cli("acl", "setuser", "bus", ...rule("secret"), "+cluster|nodes");
+  const config = { cluster: { nodes: cluster.nodes.slice(1) }, username: "bus" };
+  const passwordFile = fileIn(open, "word", "secret");
+  await using buses = redisBuses({ ...config, passwordFile }, cluster.masters, {
+    [Symbol.asyncDispose]: async () => {},
+  });
+  await expect(buses.openBus(undefined, { isLocal: () => false })).rejects.toThrow(`127.0.0.1 lets anybody in`);
+});
+
 it("takes a Redis on another machine that asks who calls", async () => {
   const server = await openRedis({ password: "secret" });
   await using rig = redisBuses({ url: server.url, passwordFile: fileIn(server, "word", "secret\n") }, [server], server);

@@ -18,7 +18,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const [first, second, third] = ["web1.aaaaaa", "web1.bbbbbb", "web1.cccccc"] as NodeId[] as [NodeId, NodeId, NodeId];
+const [first, second, third] = ["web1.aaaaaaaaaaaa", "web1.bbbbbbbbbbbb", "web1.cccccccccccc"] as NodeId[] as [
+  NodeId,
+  NodeId,
+  NodeId,
+];
 
 test("runs are remembered until they are marked, over any number of starts", async () => {
   expect((await openRuns(folder, first)).former).toEqual([]);

@@ -8,7 +8,7 @@ import { createNodeId } from "../../server/group/names.ts";
 import { createSealer, kinds, maxPlainBytes } from "../../server/group/seal.ts";
 import { createLog } from "../../server/log.ts";
 
-const channel = "bz:{web1.abcdef-AAAAAAAAAAAA}:o";
+const channel = "bz:{web1.abcdefghijkm-AAAAAAAAAAAA}:o";
 const key = randomBytes(32);
 
 function node(name: string, keys: readonly Buffer[] = [key]) {
@@ -62,7 +62,7 @@ test("a message cut short, or of nothing, is not believed", () => {
 test("a message of one place opens at no other", () => {
   const sealed = node("web1").seal(kinds.data, channel, Buffer.from("hello"));
   const other = node("web2");
-  expect(other.open("bz:{web1.abcdef-BBBBBBBBBBBB}:o", sealed)).toBeUndefined();
+  expect(other.open("bz:{web1.abcdefghijkm-BBBBBBBBBBBB}:o", sealed)).toBeUndefined();
   expect(other.open(`${channel}\nfield`, sealed)).toBeUndefined();
   expect(other.rejected()).toEqual({ forged: 2 });
 });

@@ -127,6 +127,22 @@ test("a node that gave no sign of life for the time that lists are kept is forgo
   await operator.ended();
 });
 
+test("it is forgotten also where nobody follows the list", async () => {
+  const group = createTestGroup({ ...short, forgetMs: 2500 });
+  const { memory, options } = withMemory();
+  const bus = cuttable(group.hub.openBus());
+  await using two = await group.open("two");
+  await using one = await group.open("one", { ...options, bus });
+  const { operator, id } = await openedOn(one);
+  await using _operator = operator;
+  await lists(two, id);
+  await bus.cut();
+  await until(async () => (await listed(two))[0]?.unreachable === true, "it is not heard");
+  await until(async () => (await listed(two)).length === 0, "it is forgotten");
+  memory.pty().exit({ kind: "exited", code: 0 });
+  await operator.ended();
+});
+
 test("in strict mode a node that is cut off ends its sessions, and then that is what a kick is told", async () => {
   const group = createTestGroup({ ...short, leaseMs: 600 });
   const config = { group: { strictSeconds: 0.8 } };

@@ -135,7 +135,7 @@ describe("a watcher on another node", () => {
     await session.closed;
     await until(() => holder.registry.size === 0, "it ended");
     await expect(far.watch(info)).rejects.toMatchObject({ word: "not-found" });
-    const elsewhere = { ...info, id: `web9.abcdef-${"A".repeat(12)}` as typeof info.id };
+    const elsewhere = { ...info, id: `web9.abcdefghijkm-${"A".repeat(12)}` as typeof info.id };
     await expect(far.watch(elsewhere)).rejects.toMatchObject({ word: "holder-unreachable" });
   });
 });
