@@ -48,7 +48,7 @@ function isValue(at) {
 
 /** `verify` of files or of everything needs no server; ids are asked of one. In a group a session's id has a dot. */
 function isOfflineVerify([command, ...rest]) {
-  const session = /^[a-z0-9]{1,20}\.[a-z0-9]{6}-[A-Za-z0-9]{0,12}$/;
+  const session = /^[a-z0-9]{1,20}\.[a-z0-9]{12}-[A-Za-z0-9]{0,12}$/;
   const isFile = (arg) => existsSync(arg) || (/[./]/.test(arg) && !session.test(arg));
   const files = rest.filter((arg) => !arg.startsWith("-")).some(isFile);
   return command === "verify" && (files || rest.some((arg) => /^--(all|audit|checkpoint|key|config)(=|$)/.test(arg)));

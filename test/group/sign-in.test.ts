@@ -53,7 +53,7 @@ async function node(
   const signIn = opened.use(
     createSignIn({
       ...{ clock, log, keys },
-      throttle: opened.use(openThrottle(clock)),
+      throttle: opened.use(openThrottle(clock, undefined, { net: { burst: 10, everyMs: 3000 } })),
       group: { self, inbox, others: () => ids.filter((id) => id !== self) },
       rolesOf: (who) => (known()[who] === undefined ? undefined : new Set(known()[who])),
     }),
