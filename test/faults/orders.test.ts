@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { KickOutcome } from "../../proto/client/index.ts";
 import type { SessionId } from "../../server/events.ts";
 import { createNames, type NodeId } from "../../server/group/names.ts";
-import { askers, createFaultRig, end, faultTargets, lists, slowly, startEcho } from "../support/fault-rig.ts";
+import { askers, createFaultRig, end, faultTargets, listed, lists, slowly, startEcho } from "../support/fault-rig.ts";
 import { openRedis } from "../support/redis.ts";
 import type { TestBastion } from "../support/test-bastion.ts";
 import { until } from "../support/until.ts";
@@ -188,6 +188,7 @@ it("F10: Redis has no memory left: shells, kicks and renewals go on; new ones ar
   expect((await kick(nodes.c, old.id, "k")).outcome).toBe(KickOutcome.ENDED);
   await old.operator.ended();
   await old.operator[Symbol.asyncDispose]();
+  await until(async () => !(await listed(nodes.c)).some(({ id }) => id === old.id), "what has ended is off the list");
   await nodes.redis.cli("config", "set", "maxmemory", "0");
   await lists(nodes.c, session.id, false, 8000);
   await end(operator);

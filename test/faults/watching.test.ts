@@ -34,7 +34,8 @@ beforeEach(async () => {
   redis = opening.use(await openRedis());
   rig = opening.use(createFaultRig({ url: redis.url }));
   targets = faultTargets();
-  a = opening.use(await rig.open("a", targets.options));
+  const metrics = { listen: "127.0.0.1:0", allowWide: false };
+  a = opening.use(await rig.open("a", { ...targets.options, config: { metrics } }));
   b = opening.use(await rig.open("b"));
   echo = opening.use(await startEcho(a));
   operator = operate(a.clients(), "flow");
@@ -215,12 +216,19 @@ it("F34: 100 watchers join one session in a second: they share key frames", asyn
   const flow = startFlow(targets.pty());
   await goesOn(flow, 30);
   const clients = b.clients();
+  const framesSent = async () => {
+    const text = await (await fetch(a.metricsUrl ?? "")).text();
+    return Number(/^bartizan_group_key_frames_sent_total (\d+)/m.exec(text)?.[1]);
+  };
+  const [beforeFrames, beforeMs] = [await framesSent(), performance.now()];
   const viewings = Array.from({ length: 100 }, () => stack.use(watch(clients, id)));
   for (const viewing of viewings) await viewing.started();
   await until(
     () => viewings.every(({ events }) => events.some(({ kind }) => kind === "key-frame")),
     "all have a screen",
   );
+  const seconds = (performance.now() - beforeMs) / 1000;
+  expect((await framesSent()) - beforeFrames).toBeLessThanOrEqual(1 + 4 * seconds);
   await goesOn(flow, 50);
   await same(flow, ...viewings);
 });
