@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { spawn as spawnInPty } from "@lydell/node-pty";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bearer, createClients, faultOf } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
@@ -11,6 +12,7 @@ import { until } from "../support/until.ts";
 import { operate } from "../support/viewing.ts";
 
 const main = new URL("../../server/main.ts", import.meta.url).pathname;
+const launcher = new URL("../../cli/bartizan.js", import.meta.url).pathname;
 let folder: string;
 let config: string;
 beforeEach(() => {
@@ -69,6 +71,40 @@ describe("a config that is read again at HUP", () => {
     expect((await clients.targets.listTargets({})).targets.map(({ name }) => name)).toEqual(["demo"]);
     await reread(`${base}${ann()}policies: [{ name: x, allow: [watch], targets: [web] }]\n`, /in force: policies/);
     expect((await clients.targets.listTargets({})).targets).toEqual([]);
+  });
+});
+
+describe("a HUP to the command that was started at a terminal", () => {
+  const atTerminal = (...args: string[]) => {
+    const pty = spawnInPty(process.execPath, [launcher, "serve", ...args], { env: env(), cols: 200 });
+    const over = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+    let said = "";
+    pty.onData((text) => {
+      said += text;
+    });
+    const says = (answer: RegExp) => until(() => answer.test(said), `it says ${answer}`);
+    return { pty, over, says };
+  };
+
+  it("has its config read again, and twice does no harm", async () => {
+    writeFileSync(config, `${base}${ann()}`);
+    const { pty, over, says } = atTerminal("--config", config);
+    await says(/listens on/);
+    writeFileSync(config, `${base}${ann(", disabled: true")}`);
+    process.kill(pty.pid, "SIGHUP");
+    await says(/now in force: principals/);
+    process.kill(-pty.pid, "SIGHUP");
+    await says(/nothing has changed/);
+    process.kill(pty.pid, "SIGTERM");
+    expect(await over).toBe(0);
+  });
+
+  it("stops it in good order when it has no config", async () => {
+    const { pty, over, says } = atTerminal();
+    await says(/listens on/);
+    process.kill(-pty.pid, "SIGHUP");
+    await says(/stopping: 0 live/);
+    expect(await over).toBe(0);
   });
 });
 
