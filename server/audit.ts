@@ -10,6 +10,8 @@ export interface Actor {
   /** The far end of his connection. */
   readonly address?: string | undefined;
   readonly signedIn?: SignInWay | undefined;
+  /** The public id of the API token that he came by. */
+  readonly byToken?: string | undefined;
 }
 
 /** What every event may say. Who: `actor`, or only a name in `who` (whose session it is). */
@@ -49,7 +51,7 @@ interface EventDetails {
   "drain-ended": { readonly sessions: number };
 
   "login-ok": ByActor;
-  "login-failed": { readonly address: string; readonly times?: number };
+  "login-failed": { readonly address: string; readonly claimed?: string | undefined; readonly times?: number };
   "login-throttled": { readonly address: string; readonly times?: number };
   logout: ByActor;
   "link-made": ByActor;

@@ -46,7 +46,14 @@ export interface LoginBegun {
 export type LoginAnswer =
   | { readonly kind: "pending"; readonly everyMs: number }
   | { readonly kind: "denied" }
-  | { readonly kind: "allowed"; readonly token: string; readonly name: string; readonly expiresAtMs: number };
+  | {
+      readonly kind: "allowed";
+      readonly token: string;
+      /** Its public id. */
+      readonly tokenId: string;
+      readonly name: string;
+      readonly expiresAtMs: number;
+    };
 
 interface Entry extends LoginAsked {
   readonly untilMs: number;
@@ -138,7 +145,7 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
       open.delete(key);
       if (entry.answer === "denied") return { kind: "denied" };
       const { token, made } = entry.answer;
-      return { kind: "allowed", token, name: made.owner, expiresAtMs: made.expiresAtMs };
+      return { kind: "allowed", token, tokenId: made.id, name: made.owner, expiresAtMs: made.expiresAtMs };
     },
 
     find: (code, caller) => waiting(code, caller),

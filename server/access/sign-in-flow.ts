@@ -6,7 +6,7 @@ import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
 import type { TellIdentity } from "./identity-events.ts";
 import type { Oidc, OidcAttempt } from "./oidc.ts";
-import { refusalOf, refusedSignIn } from "./oidc-identity.ts";
+import { claimedIn, refusalOf, refusedSignIn } from "./oidc-identity.ts";
 import type { People } from "./people.ts";
 import type { SignIns } from "./sign-ins.ts";
 import { digestOf } from "./tokens.ts";
@@ -74,7 +74,7 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
     away.delete(key);
     if (found === undefined || clock.monotonicMs() >= found.untilMs) throw refusedSignIn("attempt-unknown");
     const { name, roles } = people.signedIn(await oidc.finish(query, found.attempt));
-    if (needs.isDisabled(name)) throw refusedSignIn("no-role", `${name} is disabled`);
+    if (needs.isDisabled(name)) throw refusedSignIn("no-role", `${name} is disabled`, name);
     return { name, roles, place: found.place };
   }
 
@@ -104,7 +104,7 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
         return { cookie, place };
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
-        tell({ event: "login-failed", address, cause });
+        tell({ event: "login-failed", address, cause, claimed: claimedIn(error) });
         log.warn({ address, cause, detail: detailOf(error) }, "sign-in refused");
         throw error;
       }

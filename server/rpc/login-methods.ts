@@ -8,7 +8,7 @@ import type { Logins } from "../access/logins.ts";
 import { BartizanFault, faultFrom } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import { clearingCookie, signInCookie } from "./cookies.ts";
-import { addressOfCall, callerOfCall, callOf } from "./guard.ts";
+import { actorOfCall, addressOfCall, callerOfCall, callOf } from "./guard.ts";
 
 export interface LoginMethodsNeeds {
   readonly logins: Logins;
@@ -58,8 +58,8 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       const answer = logins.poll(short(id));
       if (answer.kind === "pending") return { state: LoginState.PENDING, every: durationFromMs(answer.everyMs) };
       if (answer.kind === "denied") return { state: LoginState.DENIED };
-      const { token, name, expiresAtMs } = answer;
-      tell({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device" } });
+      const { token, name, tokenId: byToken, expiresAtMs } = answer;
+      tell({ event: "login-ok", actor: { name, address: addressOfCall(context), signedIn: "device", byToken } });
       return { state: LoginState.ALLOWED, token, name, expiresAt: timestampFromMs(expiresAtMs) };
     },
 
@@ -78,7 +78,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       const { host, address } = throttled(context, () => logins.answer(short(code), caller, allow));
       tell({
         event: allow ? "device-code-approved" : "device-code-denied",
-        actor: { name: caller.name, address: addressOfCall(context) },
+        actor: actorOfCall(context),
         cause: `for ${host} at ${address}`,
       });
       return {};
@@ -92,7 +92,7 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
       credential.end();
       tell({
         event: "logout",
-        actor: { name: caller.name, address: addressOfCall(context) },
+        actor: actorOfCall(context),
       });
       changes.tell({ why: "signed-out", name: caller.name });
       return { ended: true };

@@ -9,7 +9,7 @@ import type { IdentityEvent, TellIdentity } from "../access/identity-events.ts";
 import { type Action, actions, type RoleName, roleNames } from "../access/policy.ts";
 import type { Rights } from "../access/rights.ts";
 import { BartizanFault } from "../errors.ts";
-import { addressOfCall, callerOfCall } from "./guard.ts";
+import { actorOfCall, callerOfCall } from "./guard.ts";
 
 export interface TokenMethodsNeeds {
   readonly apiTokens: ApiTokens;
@@ -26,8 +26,7 @@ const maxPartLength = 200;
 
 export function createTokenMethods({ apiTokens, rights, changes, tell }: TokenMethodsNeeds): TokenMethods {
   const note = (event: TokenEvent["event"], { id, owner }: ApiToken, context: HandlerContext) => {
-    const actor = { name: callerOfCall(context).name, address: addressOfCall(context) };
-    tell({ event, actor, who: owner, token: id });
+    tell({ event, actor: actorOfCall(context), who: owner, token: id });
   };
   return {
     createToken(request, context) {
