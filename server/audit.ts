@@ -83,13 +83,14 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
-  /** `bars`: the user, the role, both, or empty for everybody; `target`: where, without it everywhere. */
+  /** `bars`: the user, the role, both, or "everybody"; `target`: where, without it everywhere. */
   "lock-set": ByActor & {
     readonly lock: string;
     readonly reason: string;
     readonly bars: string;
     /** Wall clock, ms. */
-    readonly untilMs?: number;
+    /** ISO 8601; without it, until it is lifted. */
+    readonly until?: string;
   };
   "lock-lifted": ByActor & { readonly lock: string };
   "lock-stale": { readonly lock?: string };

@@ -147,6 +147,28 @@ policies:
     expect(open.map((line) => line.trim().split(/\s+/)[1])).toEqual(["-", "all"]);
   });
 
+  it("config check warns of policies for users and targets that there are not", () => {
+    const checked = (policies: string) => {
+      writeFileSync(config, `${base}${ann()}targets: [{ name: web1, host: h, labels: { env: prod } }]\n${policies}`);
+      const run = spawnSync(process.execPath, [main, "config", "check", config], { env: env() });
+      return { code: run.status, err: run.stderr.toString() };
+    };
+    const policy = (more: string) => checked(`policies: [{ name: x, allow: [open], ${more} }]\n`);
+    expect(policy("users: [ann], targets: ['web*'], labels: { env: prod }")).toEqual({ code: 0, err: "" });
+    expect(policy("users: [anne]")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/warning.*"x" is for anne, who is no principal/),
+    });
+    expect(policy("targets: [wbe1]")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/"x" is for targets that there are not/),
+    });
+    expect(policy("labels: { env: prd }")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/"x" is for targets that there are not/),
+    });
+  });
+
   it("says what is wrong with what it was asked", () => {
     expect(policy("test", "eve", "open", "dev1")).toMatchObject({
       code: 2,
