@@ -103,6 +103,16 @@ describe("what happens is noted, with who did it and from where:", () => {
     expect(found.entries[0]?.details.byToken).toBe(made?.id);
   });
 
+  test("a token that is for an action has what that needs, and none is made that can do nothing", async () => {
+    const make = (...actions: string[]) =>
+      clients("alice").access.createToken({ label: "job", lasts: durationFromMs(60_000), scope: { actions } });
+    const { token, made } = await make("open", "list-targets");
+    expect(made?.scope?.actions).toEqual(["open", "see-target", "list-targets"]);
+    expect((await bastion.clients(token).targets.listTargets({})).targets.map(({ name }) => name)).toEqual(["memory"]);
+    expect((await make("watch", "list-sessions")).made?.scope?.actions).toEqual(["watch", "see", "list-sessions"]);
+    await expect(make("reattach")).rejects.toThrow("worth nothing without open");
+  });
+
   test("a call that a page of another site made a browser send", async () => {
     const url = `${bastion.url}/bartizan.v1.AccessService/WhoAmI`;
     const headers = { "content-type": "application/json", origin: "https://evil.example" };
