@@ -12,13 +12,14 @@ export const serverFlags = ["--initial-old-space-size=256", "--expose-gc", "--di
 
 /**
  * Runs `program` in this process's place and exits with its status (128 + n when signal n ended it). At a terminal,
- * Ctrl-C and a hang-up reach the whole process group by themselves: passing them on would deliver them twice.
+ * Ctrl-C reaches the whole process group by itself: passing it on would deliver it twice. So does a hang-up, but not the
+ * HUP of a `kill`: that is always passed on, and whoever gets it twice acts as if once.
  */
 export function handOver(program, args, options = {}) {
   const child = spawn(program, args, { stdio: "inherit", ...options });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of ["SIGINT", "SIGHUP", "SIGTERM", "SIGQUIT", "SIGUSR2"]) {
-    const comesByItself = atTerminal && signal !== "SIGTERM" && signal !== "SIGUSR2";
+    const comesByItself = atTerminal && (signal === "SIGINT" || signal === "SIGQUIT");
     process.on(signal, () => comesByItself || child.kill(signal));
   }
   child.on("error", (error) => {

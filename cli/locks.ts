@@ -34,7 +34,7 @@ const columns: readonly Column<Lock>[] = [
   { head: "ID", cell: ({ id }) => id },
   { head: "WHO", cell: ({ user, role }) => whoWords(user, role) },
   { head: "TARGET", cell: ({ target }) => target || "all" },
-  { head: "UNTIL", cell: ({ until }) => (until === undefined ? "lifted" : timeWords(until)) },
+  { head: "UNTIL", cell: ({ until }) => (until === undefined ? "until lifted" : timeWords(until)) },
   { head: "BY", cell: ({ by }) => by },
   { head: "REASON", cell: ({ reason }) => reason, most: 500 },
 ];
@@ -102,6 +102,7 @@ async function lock(frame: Frame, options: LockOptions): Promise<number> {
   );
   if (options.json) await frame.printJson(SetLockResponseSchema, answer);
   else await frame.print(`${answerWords(answer, options.endSessions ?? false)}\n`);
+  if (answer.unknownName) frame.tell("Nobody and nothing of that name is known here; the lock stands.");
   return answer.notEverywhere || answer.sessionsUnreachable > 0 ? exitCodes.unreachable : exitCodes.ok;
 }
 

@@ -1,7 +1,7 @@
 /** `bartizan login` and `bartizan logout`: a token of one's own for a server, by a code that a person allows on its page. */
 
 import { hostname } from "node:os";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Command } from "commander";
 import { createClients } from "../proto/client/clients.ts";
 import { faultOf, isLostCall } from "../proto/client/faults.ts";
@@ -22,7 +22,7 @@ export function loginCommand(frame: Frame, done: (code: number) => void): Comman
   return new Command("login")
     .summary("sign in to a server, by its page")
     .description(
-      "Prints a code and an address. Open the address in any browser, sign in, compare the code and allow it: this machine then has a token for that server, for some hours.",
+      "Prints a code and an address. Open the address in any browser, sign in, compare the code and allow it: this machine then has a token for that server, for the hours that the page tells (12, unless its config says otherwise).",
     )
     .addHelpText(
       "after",
@@ -76,9 +76,8 @@ async function login(frame: Frame): Promise<number> {
       throw new Complaint("It was denied on the page.", "Run `bartizan login` again if that was a mistake.");
     if (answer?.state !== LoginState.ALLOWED) continue;
     keepLogin(loginFile(frame.around.stateDir, server), answer.token);
-    frame.tell(
-      `You are ${printable(answer.name)} at ${server}, until you run \`bartizan logout\` or some hours are over.`,
-    );
+    const end = answer.expiresAt === undefined ? "its time is over" : `${spanWords(answer.expiresAt)} are over`;
+    frame.tell(`You are ${printable(answer.name)} at ${server}, until you run \`bartizan logout\` or ${end}.`);
     return exitCodes.ok;
   }
 }
@@ -111,4 +110,10 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", over, { once: true });
     if (signal.aborted) over();
   });
+}
+
+/** "12 hours" from now. */
+function spanWords(end: Timestamp): string {
+  const minutes = Math.round((timestampMs(end) - Date.now()) / 60_000);
+  return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`;
 }

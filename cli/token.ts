@@ -23,7 +23,7 @@ interface CreateOptions {
   readonly only: readonly string[];
   readonly target: readonly string[];
   readonly label: readonly (readonly [string, string])[];
-  readonly lasts: number;
+  readonly lasts?: number;
   readonly json?: boolean;
 }
 
@@ -48,10 +48,15 @@ Examples:
       )
       .argument("<purpose>", "what it is for; lists show it")
       .option("--role <role>", "only this one of your roles; may be repeated", collect, [])
-      .option("--only <action>", "only this action, such as list-sessions; may be repeated", collect, [])
+      .option(
+        "--only <action>",
+        "only this action, such as list-sessions, and what it needs; may be repeated",
+        collect,
+        [],
+      )
       .option("--target <name>", "only this target; `*` for any letters; may be repeated", collect, [])
       .option("--label <key=value>", "only targets with this label; may be repeated", collectPair, [])
-      .option("--lasts <time>", "how long it lasts: 30m, 12h, 90d", spanOf, 90 * dayMs)
+      .option("--lasts <time>", "how long it lasts: 30m, 12h (default: 90d)", spanOf)
       .option("--json", "one JSON document (bartizan.v1.CreateTokenResponse)")
       .exitOverride()
       .showHelpAfterError(told)
@@ -86,12 +91,13 @@ async function createToken(frame: Frame, label: string, options: CreateOptions):
     targets: [...options.target],
     labels: Object.fromEntries(options.label),
   });
-  const wish = { label, roles: [...options.role], scope, lasts: durationFromMs(options.lasts) };
+  const wish = { label, roles: [...options.role], scope, lasts: durationFromMs(options.lasts ?? 90 * dayMs) };
   const made = await api.clients.access.createToken(wish, { timeoutMs: callTimeoutMs });
   if (options.json) await frame.printJson(CreateTokenResponseSchema, made);
   else {
     await frame.print(`${made.token}\n`);
     frame.tell("This is the only time that it is shown. Whoever has it may what it may.");
+    if (made.made !== undefined && options.only.length > 0) frame.tell(`It is for ${scopeWords(made.made)} alone.`);
   }
   return exitCodes.ok;
 }

@@ -10,6 +10,8 @@ export interface Actor {
   /** The far end of his connection. */
   readonly address?: string | undefined;
   readonly signedIn?: SignInWay | undefined;
+  /** The public id of the API token that he came by. */
+  readonly byToken?: string | undefined;
 }
 
 /** What every event may say. Who: `actor`, or only a name in `who` (whose session it is). */
@@ -52,7 +54,7 @@ interface EventDetails {
   "drain-ended": { readonly sessions: number };
 
   "login-ok": ByActor;
-  "login-failed": { readonly address: string; readonly times?: number };
+  "login-failed": { readonly address: string; readonly claimed?: string | undefined; readonly times?: number };
   "login-throttled": { readonly address: string; readonly times?: number };
   logout: ByActor;
   "link-made": ByActor;
@@ -84,13 +86,14 @@ interface EventDetails {
   "kick-requested": ByActor & InSession & { readonly reason: string; readonly attachment?: string };
   "kick-confirmed": ByActor & InSession;
   "kick-unconfirmed": ByActor & InSession & { readonly cause: string };
-  /** `bars`: the user, the role, both, or empty for everybody; `target`: where, without it everywhere. */
+  /** `bars`: the user, the role, both, or "everybody"; `target`: where, without it everywhere. */
   "lock-set": ByActor & {
     readonly lock: string;
     readonly reason: string;
     readonly bars: string;
     /** Wall clock, ms. */
-    readonly untilMs?: number;
+    /** ISO 8601; without it, until it is lifted. */
+    readonly until?: string;
   };
   "lock-lifted": ByActor & { readonly lock: string };
   "lock-stale": { readonly lock?: string };

@@ -332,7 +332,7 @@ export async function openBastion(options: BastionOptions): Promise<Bastion> {
   const urlOf = (name: string) => `${scheme}://${name.includes(":") ? `[${name}]` : name}:${front.port}`;
   // Others know a server that listens wide by its names, and it answers to no others.
   const linkBase = () => urlOf(isLoopback(host) ? host : (names[0] ?? host));
-  const linkUrl = (code: string) => `${config.group.url ?? linkBase()}/#code=${code}`;
+  const linkUrl = (code: string) => `${config.identity.url ?? config.group.url ?? linkBase()}/#code=${code}`;
   return {
     url: urlOf(host),
     port: front.port,

@@ -3,13 +3,14 @@ import { closeSync, openSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Bastion, openBastion, version } from "./bastion.ts";
 import { type Config, isLoopback, readConfig } from "./config.ts";
+import { configWarnings } from "./config-warnings.ts";
 import { guardMemory } from "./dump-guard.ts";
 import { BartizanFault, faultFrom } from "./errors.ts";
 import { systemClock } from "./flow/clock.ts";
 import { aborted } from "./flow/life.ts";
 import { printable } from "./flow/printable.ts";
 import { createLog, type Log } from "./log.ts";
-import { type OpenInventory, openInventory } from "./open-inventory.ts";
+import { listTargets, type OpenInventory, openInventory } from "./open-inventory.ts";
 import { policyCommand, policyHelp } from "./policy-command.ts";
 import type { NativeCrypto } from "./target/ssh-library.ts";
 import { verifyCommand } from "./verify-command.ts";
@@ -46,6 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (command === "config" && rest[0] === "check" && rest[1] !== undefined && rest.length === 2) {
     const config = readConfig(rest[1]);
+    warn(config, await listTargets(config));
     return say(`${rest[1]} is fine: ${config.targets.length} targets, ${config.principals.length} principals\n`);
   }
   if (command === "verify") return await verifyCommand(rest);
@@ -55,6 +57,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   process.stderr.write(help);
   return 2;
+}
+
+function warn(config: Config, targets: Parameters<typeof configWarnings>[1]): void {
+  for (const warning of configWarnings(config, targets)) process.stderr.write(`bartizan: warning: ${warning}\n`);
 }
 
 function say(text: string): number {
@@ -78,6 +84,7 @@ async function serve(config: Config, file: string | undefined): Promise<number> 
   await using bastion = await openBastion({ config, log, targets: () => inventory.list() });
   readAgain = () => reload(file, bastion, log);
   announce(config, bastion, inventory);
+  warn(config, inventory.list());
   if (file !== undefined) process.stdout.write(`\nAfter a change of ${file}: kill -HUP ${process.pid}\n`);
   await aborted(stopped.first);
   process.stdout.write(`\nstopping: ${bastion.registry.size} live sessions, at most ${config.drainSeconds} s\n`);

@@ -15,18 +15,7 @@ export interface OpenInventory extends Inventory, AsyncDisposable {
 /** Disposing, or `signal`, ends the demo and its shells. A demo that cannot start is skipped, not fatal. */
 export async function openInventory(config: Config, signal: AbortSignal): Promise<OpenInventory> {
   await using opening = new AsyncDisposableStack();
-  const targets: Target[] = config.targets.map((target) => targetOfConfig(target, config));
-  const skipped: { name: string; why: string }[] = [];
-  if (config.sshConfig !== false) {
-    const { home, user, agentSocket } = config;
-    const found = await loadSshConfig({
-      ...{ home, user, file: config.sshConfig },
-      ...(agentSocket === undefined ? {} : { agentSocket }),
-      acceptedKeysFile: acceptedKeysFile(config),
-    });
-    targets.push(...found.targets);
-    skipped.push(...found.skipped);
-  }
+  const { targets, skipped } = await targetsOf(config);
   if (config.demo) {
     try {
       targets.push(opening.use(await openDemo(signal, { home: config.home })).target);
@@ -38,6 +27,23 @@ export async function openInventory(config: Config, signal: AbortSignal): Promis
   const { find, list } = createInventory(targets);
   const held = opening.move();
   return { find, list, skipped, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** All that it would offer; starts nothing. */
+export async function listTargets(config: Config): Promise<readonly Pick<Target, "name" | "labels">[]> {
+  return [...(await targetsOf(config)).targets, ...(config.demo ? [{ name: "demo", labels: {} }] : [])];
+}
+
+async function targetsOf(config: Config): Promise<{ targets: Target[]; skipped: { name: string; why: string }[] }> {
+  const targets = config.targets.map((target) => targetOfConfig(target, config));
+  if (config.sshConfig === false) return { targets, skipped: [] };
+  const { home, user, agentSocket } = config;
+  const found = await loadSshConfig({
+    ...{ home, user, file: config.sshConfig },
+    ...(agentSocket === undefined ? {} : { agentSocket }),
+    acceptedKeysFile: acceptedKeysFile(config),
+  });
+  return { targets: [...targets, ...found.targets], skipped: [...found.skipped] };
 }
 
 /** Where host keys that operators accepted are kept. */

@@ -2,25 +2,27 @@
 
 import type { Actor } from "../audit.ts";
 
-/** Who did it, from where, and how he signed in. */
-export type IdentityActor = Actor;
-
 export type IdentityEvent =
-  | { readonly event: "login-ok"; readonly actor: IdentityActor & { readonly signedIn: "oidc" | "device" } }
-  /** `cause`: a fault's word, or why a sign-in by the provider was refused. */
-  | { readonly event: "login-failed"; readonly address: string; readonly cause: string }
+  | { readonly event: "login-ok"; readonly actor: Actor & { readonly signedIn: "oidc" | "device" } }
+  /** `cause`: a fault's word, or why a sign-in by the provider was refused; `claimed`: the name that this one gave. */
+  | {
+      readonly event: "login-failed";
+      readonly address: string;
+      readonly cause: string;
+      readonly claimed?: string | undefined;
+    }
   | { readonly event: "login-throttled"; readonly address: string }
-  | { readonly event: "logout"; readonly actor: IdentityActor }
+  | { readonly event: "logout"; readonly actor: Actor }
   | { readonly event: "device-code-issued"; readonly address: string }
   | {
       readonly event: "device-code-approved" | "device-code-denied";
-      readonly actor: IdentityActor;
+      readonly actor: Actor;
       readonly cause: string;
     }
   /** `who`: whose token it is. */
   | {
       readonly event: "token-created" | "token-revoked" | "token-used-from-new-source";
-      readonly actor: IdentityActor;
+      readonly actor: Actor;
       readonly who: string;
       readonly token: string;
     };

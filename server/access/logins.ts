@@ -46,7 +46,14 @@ export interface LoginBegun {
 export type LoginAnswer =
   | { readonly kind: "pending"; readonly everyMs: number }
   | { readonly kind: "denied" }
-  | { readonly kind: "allowed"; readonly token: string; readonly name: string; readonly expiresAtMs: number };
+  | {
+      readonly kind: "allowed";
+      readonly token: string;
+      /** Its public id. */
+      readonly tokenId: string;
+      readonly name: string;
+      readonly expiresAtMs: number;
+    };
 
 interface Entry extends LoginAsked {
   readonly untilMs: number;
@@ -70,7 +77,7 @@ export interface Logins {
    * Throws `not-found` for one that is over, was delivered or never was, `limit` for a question that came too soon.
    * `before` is told whom it lets in: what it throws leaves the answer where it is.
    */
-  poll(id: string, before?: (name: string) => void): LoginAnswer;
+  poll(id: string, before?: (name: string, tokenId: string) => void): LoginAnswer;
   /** Throws `not-found` as `poll` does, `forbidden` for who may not allow it, `limit` for who guesses. */
   find(code: string, caller: Caller): LoginAsked;
   /**
@@ -141,11 +148,11 @@ export function createLogins({ apiTokens, clock, tokenMs, enabled }: LoginsNeeds
         throw new BartizanFault("limit", "That was asked too soon.", `Ask every ${entry.everyMs / 1000} seconds.`);
       }
       if (entry.answer === "pending") return { kind: "pending", everyMs: entry.everyMs };
-      if (entry.answer !== "denied") before?.(entry.answer.made.owner);
+      if (entry.answer !== "denied") before?.(entry.answer.made.owner, entry.answer.made.id);
       open.delete(key);
       if (entry.answer === "denied") return { kind: "denied" };
       const { token, made } = entry.answer;
-      return { kind: "allowed", token, name: made.owner, expiresAtMs: made.expiresAtMs };
+      return { kind: "allowed", token, tokenId: made.id, name: made.owner, expiresAtMs: made.expiresAtMs };
     },
 
     find: (code, caller) => waiting(code, caller),

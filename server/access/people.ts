@@ -41,12 +41,12 @@ export function createPeople({ database, clock, isReserved, believeDays, given }
     signedIn({ claimed, issuer, subject, groups }) {
       const known = bySubject.get(issuer, subject)?.name;
       const name = known === undefined ? claimed : String(known);
-      for (const each of [claimed, name]) if (isReserved(each)) throw refusedSignIn("name-reserved", each);
+      for (const each of [claimed, name]) if (isReserved(each)) throw refusedSignIn("name-reserved", each, claimed);
       const holder = byName.get(claimed);
       if (holder !== undefined && (holder.issuer !== issuer || holder.subject !== subject))
-        throw refusedSignIn("subject-changed", claimed);
+        throw refusedSignIn("subject-changed", claimed, claimed);
       const roles = given === undefined ? new Set<RoleName>() : rolesGiven(given, name, groups);
-      if (roles.size === 0) throw refusedSignIn("no-role", name);
+      if (roles.size === 0) throw refusedSignIn("no-role", name, claimed);
       write.run(name, issuer, subject, JSON.stringify([...groups]), clock.wallMs());
       return { name, roles };
     },

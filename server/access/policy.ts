@@ -209,6 +209,17 @@ export function mismatch(
   return undefined;
 }
 
+/** Whether the rule can be about this target. */
+export function isAbout(
+  { targets, labels }: Pick<Rule, "targets" | "labels">,
+  target: { readonly name: string; readonly labels: Readonly<Record<string, string>> },
+): boolean {
+  return (
+    (targets === undefined || hasName(targets, target.name)) &&
+    (labels === undefined || hasLabels(labels, target.labels))
+  );
+}
+
 function hasName(patterns: readonly string[], name: string | undefined): boolean {
   return name !== undefined && patterns.some((pattern) => fits(pattern, name));
 }

@@ -7,7 +7,7 @@ import { rarely } from "../flow/rarely.ts";
 import type { Log } from "../log.ts";
 import type { TellIdentity } from "./identity-events.ts";
 import type { Oidc, OidcAttempt } from "./oidc.ts";
-import { refusalOf, refusedSignIn } from "./oidc-identity.ts";
+import { claimedIn, refusalOf, refusedSignIn } from "./oidc-identity.ts";
 import type { People } from "./people.ts";
 import type { SignIns } from "./sign-ins.ts";
 import { digestOf } from "./tokens.ts";
@@ -79,7 +79,7 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
     away.delete(key);
     if (found === undefined || clock.monotonicMs() >= found.untilMs) throw refusedSignIn("attempt-unknown");
     const { name, roles } = people.signedIn(await oidc.finish(query, found.attempt));
-    if (needs.isDisabled(name)) throw refusedSignIn("no-role", `${name} is disabled`);
+    if (needs.isDisabled(name)) throw refusedSignIn("no-role", `${name} is disabled`, name);
     return { name, roles, place: found.place };
   }
 
@@ -109,7 +109,7 @@ export function createSignInFlow(needs: SignInNeeds): SignInFlow {
         return { cookie, place };
       } catch (error) {
         const cause = refusalOf(error) ?? faultFrom(error).word;
-        tell({ event: "login-failed", address, cause });
+        tell({ event: "login-failed", address, cause, claimed: claimedIn(error) });
         warn(cause, { address, detail: detailOf(error) });
         throw error;
       }

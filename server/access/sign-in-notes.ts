@@ -5,7 +5,7 @@ import type { TellIdentity } from "./identity-events.ts";
 
 /** A caller who was not heard of for so long has signed in anew. */
 const quietMs = 60 * 60 * 1000;
-/** Failures from one address, of one cause, are one line in so much; the next one says how many there were. */
+/** Failures from one address, of one cause and one claimed name, are one line in so much; the next one says how many there were. */
 const foldMs = 60_000;
 /** At the bound who was longest quiet is forgotten: his next call is noted once more. */
 const mostCallers = 10_000;
@@ -17,8 +17,8 @@ export interface SignInNotes {
   called(actor: Actor): void;
   /** He is about to sign in. Always noted, and his next calls from there are not. Throws `recorder-lost` when it cannot be. */
   signedIn(actor: Actor): void;
-  /** Somebody did not prove who he is. */
-  failed(address: string, cause: string): void;
+  /** Somebody did not prove who he is, or is not let in as who he is: `claimed`. */
+  failed(address: string, cause: string, claimed?: string): void;
   /** Somebody who failed too often is not even listened to. */
   throttled(address: string, cause: string): void;
   /** A page of another site made a browser call here. */
@@ -30,7 +30,7 @@ export function createSignInNotes(audit: Pick<Audit, "note" | "write">, clock: C
   const callers = new Map<string, number>();
   const failures = new Map<string, { readonly atMs: number; times: number }>();
   const heard = (actor: Actor): boolean => {
-    const key = JSON.stringify([actor.name, actor.address, actor.signedIn]);
+    const key = JSON.stringify([actor.name, actor.address, actor.signedIn, actor.byToken]);
     const nowMs = clock.monotonicMs();
     const beforeMs = callers.get(key);
     callers.delete(key);
@@ -41,11 +41,13 @@ export function createSignInNotes(audit: Pick<Audit, "note" | "write">, clock: C
     }
     return beforeMs !== undefined && nowMs - beforeMs < quietMs;
   };
-  const fold = (event: "login-failed" | "login-throttled" | "cross-site-refused", from: string, cause: string) => {
+  type Failure = "login-failed" | "login-throttled" | "cross-site-refused";
+  const fold = (event: Failure, from: string, cause: string, claimed?: string) => {
     const nowMs = clock.monotonicMs();
     for (const [key, { atMs, times }] of failures) if (nowMs - atMs >= foldMs && times === 0) failures.delete(key);
-    const own = `${event} ${from} ${cause}`;
-    const [address, key] = failures.size < mostAddresses || failures.has(own) ? [from, own] : ["many", `${event} many`];
+    const own = `${event} ${from} ${cause} ${claimed ?? ""}`;
+    const single = failures.size < mostAddresses || failures.has(own);
+    const [address, key] = single ? [from, own] : ["many", `${event} many`];
     const known = failures.get(key);
     if (known !== undefined && nowMs - known.atMs < foldMs) {
       known.times += 1;
@@ -53,7 +55,8 @@ export function createSignInNotes(audit: Pick<Audit, "note" | "write">, clock: C
     }
     failures.set(key, { atMs: nowMs, times: 0 });
     const times = (known?.times ?? 0) + 1;
-    audit.note({ event, address, cause, ...(times === 1 ? {} : { times }) });
+    const details = { cause, ...(single ? { claimed } : {}), ...(times === 1 ? {} : { times }) };
+    audit.note({ event, address, ...details });
   };
   return {
     called(actor) {
@@ -63,7 +66,7 @@ export function createSignInNotes(audit: Pick<Audit, "note" | "write">, clock: C
       audit.write({ event: "login-ok", actor });
       heard(actor);
     },
-    failed: (address, cause) => fold("login-failed", address, cause),
+    failed: (address, cause, claimed) => fold("login-failed", address, cause, claimed),
     throttled: (address, cause) => fold("login-throttled", address, cause),
     crossSite: (address) => fold("cross-site-refused", address, "another site"),
   };
@@ -76,7 +79,7 @@ export function tellIdentity(audit: Pick<Audit, "note" | "write">, signIns: Sign
       case "login-ok":
         return signIns.signedIn(told.actor);
       case "login-failed":
-        return signIns.failed(told.address, told.cause);
+        return signIns.failed(told.address, told.cause, told.claimed);
       case "login-throttled":
         return signIns.throttled(told.address, "limit");
       case "token-created":

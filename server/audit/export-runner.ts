@@ -37,10 +37,10 @@ const keptBehindBytes = 32 * 1024 * 1024;
 const firstWaitMs = 1000;
 const longestWaitMs = 60_000;
 
-/** Runs until the signal aborts; never rejects. An exporter that is new begins with what is noted from now on. */
+/** Runs until the signal aborts; never rejects. An exporter that is new begins with the first line. */
 export async function runExport(needs: RunExportNeeds, signal: AbortSignal): Promise<void> {
   const { audit, delivery, places, clock, log } = needs;
-  let at = places.get(delivery.name) ?? audit.lengthBytes;
+  let at = places.get(delivery.name) ?? 0;
   places.set(delivery.name, at);
   let waitMs = firstWaitMs;
   let grown = Promise.withResolvers<void>();

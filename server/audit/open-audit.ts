@@ -1,6 +1,6 @@
 /** The one writer of the audit log: binds, signs, syncs, and says loudly when it cannot. The file is the evidence. */
 import { randomBytes } from "node:crypto";
-import { type Audit, type AuditEvent, auditOutcome } from "../audit.ts";
+import { type Actor, type Audit, type AuditEvent, auditOutcome } from "../audit.ts";
 import { BartizanFault } from "../errors.ts";
 import type { Clock } from "../flow/clock.ts";
 import type { Log } from "../log.ts";
@@ -267,7 +267,11 @@ function fieldsOf(event: AuditEvent): Record<string, unknown> {
   const { event: word, actor, who, target, session, recording, cause, ...details } = event;
   return {
     outcome: auditOutcome[word],
-    ...(actor === undefined ? { who } : { who: actor.name, address: actor.address, signedIn: actor.signedIn }),
+    ...(actor === undefined ? { who } : whoOf(actor)),
     ...{ target, session, recording, cause, ...details },
   };
+}
+
+function whoOf({ name, address, signedIn, byToken }: Actor): Record<string, unknown> {
+  return { who: name, address, signedIn, byToken };
 }

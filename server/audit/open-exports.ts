@@ -40,7 +40,7 @@ export function openExports({ settings, path, audit, clock, log }: OpenExportsNe
   const life = new AbortController();
   const places = openExportPlaces({ path, clock, log });
   const running = deliveries.map((delivery) => runExport({ audit, delivery, places, clock, log }, life.signal));
-  const caughtUp = () => deliveries.every(({ name }) => (places.get(name) ?? audit.lengthBytes) >= audit.lengthBytes);
+  const caughtUp = () => deliveries.every(({ name }) => (places.get(name) ?? 0) >= audit.lengthBytes);
   return {
     async [Symbol.asyncDispose]() {
       for (let waitedMs = 0; waitedMs < lastWordMs && !caughtUp(); waitedMs += 20)

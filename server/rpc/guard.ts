@@ -137,8 +137,8 @@ export function actorOfCall(context: HandlerContext): Actor {
   return actorOf(context, callerOfCall(context));
 }
 
-function actorOf(context: HandlerContext, { name, signedIn }: Caller): Actor {
-  return { name, address: addressOfCall(context), signedIn };
+function actorOf(context: HandlerContext, { name, signedIn, byToken }: Caller): Actor {
+  return { name, address: addressOfCall(context), signedIn, byToken };
 }
 
 /** The call that the guard let in. */

@@ -32,6 +32,8 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
   const { locks, rights, clock, audit } = needs;
   const mayLock = (caller: Caller, { target }: LockScope) =>
     rights.may(caller, "lock", target === "" ? {} : { target, labels: needs.findTarget(target)?.labels });
+  const isUnknown = ({ user, target }: LockScope) =>
+    (user !== "" && needs.rolesOf(user) === undefined) || (target !== "" && needs.findTarget(target) === undefined);
   const concerns = (caller: Caller, lock: Lock) => mayLock(caller, lock) || bars(lock, caller, lock.target);
   return {
     async setLock(request, context) {
@@ -50,6 +52,7 @@ export function createLockService(needs: LockServiceNeeds): ServiceImpl<typeof L
       return create(SetLockResponseSchema, {
         ...{ lock: lockToWire(lock), sessionsEnded: ended.ended, sessionsUnreachable: ended.unreachable },
         notEverywhere: !(await everywhere),
+        unknownName: isUnknown(scope),
       });
     },
 
@@ -79,8 +82,8 @@ export function lockSet(
   actor: Actor,
   { id, user, role, target, reason, untilMs }: Omit<Lock, "by" | "setAtMs">,
 ): AuditEvent {
-  const until = untilMs === undefined ? {} : { untilMs };
-  const bars = [user, role].filter((word) => word !== "").join(" ");
+  const until = untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() };
+  const bars = [user, role].filter((word) => word !== "").join(" ") || "everybody";
   return { event: "lock-set", actor, lock: id, reason, bars, ...until, ...targetPart({ target }) };
 }
 

@@ -56,8 +56,8 @@ export function createLoginMethods(needs: LoginMethodsNeeds): LoginMethods {
 
     pollLogin({ id }, context) {
       const address = addressOfCall(context);
-      const answer = logins.poll(short(id), (name) =>
-        tell({ event: "login-ok", actor: { name, address, signedIn: "device" } }),
+      const answer = logins.poll(short(id), (name, byToken) =>
+        tell({ event: "login-ok", actor: { name, address, signedIn: "device", byToken } }),
       );
       if (answer.kind === "pending") return { state: LoginState.PENDING, every: durationFromMs(answer.everyMs) };
       if (answer.kind === "denied") return { state: LoginState.DENIED };

@@ -66,11 +66,13 @@ export function createSessionService(
       const { caller } = call;
       const session = await liveSession(sessions, request.sessionId);
       const resource = resourceOf(session.info);
-      const check = (who: Caller) => {
-        if (!rights.may(who, "watch", resource)) throw noSuchSession();
-      };
-      check(caller);
-      call.ask(check);
+      if (!maySee(caller, session.info)) throw noSuchSession();
+      if (!rights.may(caller, "watch", resource))
+        throw new BartizanFault("forbidden", "You may see this session, but not watch it.", "Ask an admin.");
+      call.ask((who) => {
+        if (!rights.may(who, "watch", resource))
+          throw new BartizanFault("forbidden", "The right to watch this session was taken away.", "Ask an admin.");
+      });
       const from = positionFromWire(request.from);
       const hidden = watching.hides(caller);
       const attachment = await session.attach({ name: caller.name }, "watcher", { from, hidden }, context.signal);

@@ -76,10 +76,23 @@ function narrowedBy(scope: TokenScope | undefined): Narrowed {
   if (unknown !== undefined)
     throw new BartizanFault("invalid", "A token was to be for an action that there is not.", "docs/config.md has all.");
   return {
-    ...(scope.actions.length === 0 ? {} : { actions: scope.actions as Action[] }),
+    ...(scope.actions.length === 0 ? {} : { actions: withNeeds(scope.actions as Action[]) }),
     ...(scope.targets.length === 0 ? {} : { targets: scope.targets }),
     ...(labels.length === 0 ? {} : { labels: scope.labels }),
   };
+}
+
+/** Without which an action leads to nothing: only what shows what it is done to. */
+const needed: Readonly<Partial<Record<Action, Action>>> = {
+  ...{ "list-targets": "see-target", open: "see-target", "list-sessions": "see" },
+  ...{ reattach: "see", watch: "see", kick: "see", dismiss: "see", freeze: "see" },
+};
+
+function withNeeds(wanted: readonly Action[]): Action[] {
+  // A shell is taken up again by the call that opens one.
+  if (wanted.includes("reattach") && !wanted.includes("open"))
+    throw new BartizanFault("invalid", "A token for reattach is worth nothing without open.", "Name open too.");
+  return [...new Set(wanted.flatMap((action) => [action, needed[action] ?? action]))];
 }
 
 function toWire(token: ApiToken) {

@@ -262,8 +262,10 @@ export class Registry implements AsyncDisposable {
     const { ofUser, onTarget } = atOnce(who.name, target.name);
     const own = all.filter((each) => each.who === who.name).length;
     const there = all.filter((each) => each.target === target.name).length;
-    if (all.length >= maxSessions || own >= ofUser)
-      throw new BartizanFault("limit", "Too many sessions are open.", "End one of them first.");
+    if (own >= ofUser)
+      throw new BartizanFault("limit", "Too many sessions of yours are open.", "End one of them first.");
+    if (all.length >= maxSessions)
+      throw new BartizanFault("limit", "Too many sessions are open on this server.", "Try again when one has ended.");
     if (there >= onTarget)
       throw new BartizanFault(
         "limit",

@@ -108,7 +108,7 @@ const table: Readonly<Record<string, string>> = {
   "TargetService/ListTargets": "oo oo oo oo",
   "SessionService/Shell": "oo of ff ff",
   "SessionService/Shell again": "oo nn ff ff",
-  "SessionService/Watch": "oo nn on nn",
+  "SessionService/Watch": "oo nn on fn",
   "SessionService/Kick": "of nn ff on",
   "SessionService/Freeze": "ff ff ff on",
   "SessionService/Unfreeze": "ff ff ff on",

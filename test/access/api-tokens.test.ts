@@ -278,7 +278,7 @@ describe("API tokens over the wire", () => {
     expect((await cliInPipe(["sessions"], { ...env, token })).code).toBe(0);
     const list = await cliInPipe(["token", "list"], env);
     expect(list.stdout).toMatch(/^ID +OWNER +FOR +ROLES +ONLY +LEFT +USED +FROM\n/);
-    expect(list.stdout).toMatch(/alice +night job +operator +list-sessions +\d+m +\d+s +127\.0\.0\.1/);
+    expect(list.stdout).toMatch(/alice +night job +operator +list-sessions see +\d+m +\d+s +127\.0\.0\.1/);
     expect(list.stdout).not.toContain(token);
     const [id = ""] = list.stdout.split("\n")[1]?.split(" ") ?? [];
     expect(await cliInPipe(["token", "revoke", id], env)).toMatchObject({ code: 0, stdout: "" });

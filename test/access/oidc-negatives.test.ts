@@ -82,6 +82,8 @@ describe("A10: an identity provider's answer that is not quite right", () => {
     const causes = causesOf();
     expect(causes).toHaveLength(1);
     expect(["answer-unfit", "name-unfit", "no-role"]).toContain(causes[0]);
+    if (causes[0] === "no-role") expect(noted()).toMatchObject([{ claimed: "zed" }]);
+    if (claims.preferred_username === "<img src=x>") expect(noted()).toMatchObject([{ claimed: "<img src=x>" }]);
   });
 
   it("is refused without a signature, with one by the public key as a secret, and by a key that nobody knows", async () => {
@@ -122,6 +124,7 @@ describe("A10: an identity provider's answer that is not quite right", () => {
     withClaims({ sub: "zed-2" });
     expect(await signIn()).toBe(refused);
     expect(causesOf()).toEqual(["subject-changed"]);
+    expect(noted()).toContainEqual(expect.objectContaining({ event: "login-failed", claimed: "zed" }));
     withClaims({ preferred_username: "zed-the-great" });
     expect(await signIn()).toBe("/sessions#sign-in=done");
     expect(await browser.clients().access.whoAmI({})).toMatchObject({ name: "zed" });

@@ -21,6 +21,12 @@ const people = {
   "alice-9": { preferred_username: "alice", groups: ["ops"] },
 };
 
+it("links lead to identity.url, also where a group has an address of its own", async () => {
+  const identity = identitySchema.parse({ url: "https://bastion.example" });
+  await using bastion = await openTestBastion({ config: { identity, group: { url: "https://other.example" } } });
+  expect(bastion.createLink()).toMatch(/^https:\/\/bastion\.example\/#code=/);
+});
+
 describe("the sign-in of the page by a real identity provider", () => {
   const memory = createMemoryTarget({ name: "play", echo: true });
   let folder: string;

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ExportFormat } from "../../proto/gen/bartizan/v1/recording_pb.ts";
 import { createSignInNotes } from "../../server/access/sign-in-notes.ts";
@@ -81,6 +82,35 @@ describe("what happens is noted, with who did it and from where:", () => {
       ["login-failed", "token", undefined, "127.0.0.1"],
       ["login-failed", "link", undefined, "127.0.0.1"],
     ]);
+  });
+
+  test("and by which API token, for every line", async () => {
+    const wish = { label: "job", lasts: durationFromMs(60_000) };
+    const { token, made } = await clients("alice").access.createToken(wish);
+    const byToken = bastion.clients(token);
+    await byToken.access.whoAmI({});
+    const operator = operate(byToken, "memory");
+    const { session } = await operator.started();
+    await byToken.sessions.kick({ sessionId: session?.id ?? "", reason: "enough" });
+    await operator.ended();
+    expect(noted("token-created", "login-", "session-requested", "kick-requested")).toMatchObject([
+      ...[{ event: "login-ok", who: "alice", signedIn: "token" }, { event: "token-created" }],
+      { event: "login-ok", who: "alice", signedIn: "api-token", byToken: made?.id },
+      { event: "session-requested", byToken: made?.id },
+      { event: "kick-requested", byToken: made?.id },
+    ]);
+    const found = await clients("carol").audit.searchAudit({ filter: { events: ["kick-requested"] } });
+    expect(found.entries[0]?.details.byToken).toBe(made?.id);
+  });
+
+  test("a token that is for an action has what that needs, and none is made that can do nothing", async () => {
+    const make = (...actions: string[]) =>
+      clients("alice").access.createToken({ label: "job", lasts: durationFromMs(60_000), scope: { actions } });
+    const { token, made } = await make("open", "list-targets");
+    expect(made?.scope?.actions).toEqual(["open", "see-target", "list-targets"]);
+    expect((await bastion.clients(token).targets.listTargets({})).targets.map(({ name }) => name)).toEqual(["memory"]);
+    expect((await make("watch", "list-sessions")).made?.scope?.actions).toEqual(["watch", "see", "list-sessions"]);
+    await expect(make("reattach")).rejects.toThrow("worth nothing without open");
   });
 
   test("a call that a page of another site made a browser send", async () => {

@@ -23,6 +23,8 @@ describe("locks on the command line", () => {
     expect(listed.stdout).toMatch(/^ID +WHO +TARGET +UNTIL +BY +REASON/);
     expect((await cliInPipe(["unlock", lock.slice(0, 6)], env)).stdout).toBe(`${lock} is lifted.\n`);
     expect((await cliInPipe(["locks"], env)).stderr).toBe("There is no lock that concerns you.\n");
+    const misspelt = await cliInPipe(["lock", "--user", "alcie", "--reason", "typo"], env);
+    expect(misspelt).toMatchObject({ code: 0, stderr: expect.stringContaining("known here; the lock stands") });
     const all = await cliInPipe(["lock", "--everybody", "--reason", "drill", "--end-sessions"], env);
     expect([all.code, all.stdout]).toEqual([
       0,

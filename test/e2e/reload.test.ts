@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { spawn as spawnInPty } from "@lydell/node-pty";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bearer, createClients, faultOf } from "../../proto/client/index.ts";
 import { createNodeTransport } from "../../proto/client/node-transport.ts";
@@ -11,6 +12,7 @@ import { until } from "../support/until.ts";
 import { operate } from "../support/viewing.ts";
 
 const main = new URL("../../server/main.ts", import.meta.url).pathname;
+const launcher = new URL("../../cli/bartizan.js", import.meta.url).pathname;
 let folder: string;
 let config: string;
 beforeEach(() => {
@@ -72,6 +74,40 @@ describe("a config that is read again at HUP", () => {
   });
 });
 
+describe("a HUP to the command that was started at a terminal", () => {
+  const atTerminal = (...args: string[]) => {
+    const pty = spawnInPty(process.execPath, [launcher, "serve", ...args], { env: env(), cols: 200 });
+    const over = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+    let said = "";
+    pty.onData((text) => {
+      said += text;
+    });
+    const says = (answer: RegExp) => until(() => answer.test(said), `it says ${answer}`);
+    return { pty, over, says };
+  };
+
+  it("has its config read again, and twice does no harm", async () => {
+    writeFileSync(config, `${base}${ann()}`);
+    const { pty, over, says } = atTerminal("--config", config);
+    await says(/listens on/);
+    writeFileSync(config, `${base}${ann(", disabled: true")}`);
+    process.kill(pty.pid, "SIGHUP");
+    await says(/now in force: principals/);
+    process.kill(-pty.pid, "SIGHUP");
+    await says(/nothing has changed/);
+    process.kill(pty.pid, "SIGTERM");
+    expect(await over).toBe(0);
+  });
+
+  it("stops it in good order when it has no config", async () => {
+    const { pty, over, says } = atTerminal();
+    await says(/listens on/);
+    process.kill(-pty.pid, "SIGHUP");
+    await says(/stopping: 0 live/);
+    expect(await over).toBe(0);
+  });
+});
+
 describe("bartizan policy", () => {
   const policy = (...args: string[]) => {
     const run = spawnSync(process.execPath, [main, "policy", ...args, "--config", config], { env: env() });
@@ -109,6 +145,28 @@ policies:
     expect(out).toMatch(/on dev1, demo\n/);
     const open = out.split("\n").filter((line) => /^ +open /.test(line));
     expect(open.map((line) => line.trim().split(/\s+/)[1])).toEqual(["-", "all"]);
+  });
+
+  it("config check warns of policies for users and targets that there are not", () => {
+    const checked = (policies: string) => {
+      writeFileSync(config, `${base}${ann()}targets: [{ name: web1, host: h, labels: { env: prod } }]\n${policies}`);
+      const run = spawnSync(process.execPath, [main, "config", "check", config], { env: env() });
+      return { code: run.status, err: run.stderr.toString() };
+    };
+    const policy = (more: string) => checked(`policies: [{ name: x, allow: [open], ${more} }]\n`);
+    expect(policy("users: [ann], targets: ['web*'], labels: { env: prod }")).toEqual({ code: 0, err: "" });
+    expect(policy("users: [anne]")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/warning.*"x" is for anne, who is no principal/),
+    });
+    expect(policy("targets: [wbe1]")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/"x" is for targets that there are not/),
+    });
+    expect(policy("labels: { env: prd }")).toMatchObject({
+      code: 0,
+      err: expect.stringMatching(/"x" is for targets that there are not/),
+    });
   });
 
   it("says what is wrong with what it was asked", () => {

@@ -25,6 +25,7 @@ const rooms: Readonly<Record<string, { values: readonly string[]; types?: readon
   "server/bus-notes.ts": { values: ["ground"], types: ["server/group/"] },
   "server/metrics.ts": { values: ["ground"], types: ["server/access/", "server/group/"] },
   "server/open-metrics.ts": { values: ["server/front/", "server/metrics.ts", "server/config-group.ts", "ground"] },
+  "server/config-warnings.ts": { values: ["server/access/policy.ts", "ground"], types: ["server/config"] },
   "server/open-inventory.ts": { values: ["server/target/", "ground"], types: ["server/config.ts"] },
   "server/front/": { values: ["server/front/", "server/rpc/", "ground"] },
   "server/rpc/": {

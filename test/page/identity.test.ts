@@ -187,7 +187,7 @@ test("`bartizan login` is let in by whoever signs in on the page that it names, 
   await signIn(page, "zed");
   const asked = page.getByTestId("login-asked");
   await asked.getByText("127.0.0.1").waitFor();
-  await asked.getByText("It becomes zed here, with all roles, for 12 hours.").waitFor();
+  await asked.getByText("It becomes zed here, as operator, for 12 hours.").waitFor();
   expect(await seriousFaults(page, "login")).toEqual([]);
   expect(page.url()).toBe(`${rig.bastion.url}/login`);
   await asked.getByRole("button", { name: "Allow it" }).click();

@@ -60,7 +60,13 @@ test("a lock is set with all that it says, and tells how many sessions it ended"
   await boss.getByRole("menuitem", { name: "Locks" }).click();
   await boss.getByRole("button", { name: "Set a lock" }).click();
   const dialog = boss.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Reason" }).fill("x");
+  await dialog.getByRole("button", { name: "Set it" }).click();
+  await dialog.getByText("Say whom it bars, or that it is everybody.").waitFor();
+  await dialog.getByRole("textbox", { name: "Reason" }).fill("");
+  await dialog.getByLabel("Everybody, everywhere").check();
   await dialog.getByText("This bars everybody everywhere.").waitFor();
+  await dialog.getByLabel("Everybody, everywhere").uncheck();
   await dialog.getByRole("textbox", { name: "Only on this target" }).fill("play");
   await dialog.getByRole("button", { name: "Set it" }).click();
   await dialog.getByText("Say why: whom it bars will read it.").waitFor();

@@ -187,7 +187,7 @@ describe("limits", () => {
       );
       return [faultOf(error).word, faultOf(error).message];
     };
-    expect(await wordOf(operate(as("alice"), "memory"))).toMatchObject(["limit", expect.any(String)]);
+    expect(await wordOf(operate(as("alice"), "memory"))).toEqual(["limit", "Too many sessions of yours are open."]);
     const second = operate(as("bob"), "memory");
     await second.started();
     expect(await wordOf(operate(as("bob"), "memory"))).toEqual(["limit", "Too many sessions are open on memory."]);

@@ -83,7 +83,7 @@ describe.each(carriers)("over %s", (over) => {
     await using watcher = watch(as("carol"), session.id);
     await watcher.started();
     change({ principals: changed("carol", { roles: ["operator"] }) });
-    expect(await faultIn(watcher)).toMatchObject({ word: "not-found" });
+    expect(await faultIn(watcher)).toMatchObject({ word: "forbidden" });
     operator.shell.hangUp();
     await operator.ended();
   });
@@ -106,7 +106,7 @@ describe.each(carriers)("over %s", (over) => {
         { name: "others", allow: ["watch"], roles: ["auditor"], whose: "any", targets: ["other"] },
       ],
     });
-    expect(await faultIn(watcher)).toMatchObject({ word: "not-found" });
+    expect(await faultIn(watcher)).toMatchObject({ word: "forbidden" });
     await until(() => lists.at(-1)?.length === 0, "the list is told anew, without it");
     leaving.abort();
     await following;

@@ -75,8 +75,8 @@ export const identityEn = {
     unknownHost: "it does not say",
     address: "Calls from",
     asked: "Asked",
-    gets: (name: string, hours: number) =>
-      `It becomes ${name} here, with all roles, for ${hours === 1 ? "an hour" : `${hours} hours`}.`,
+    gets: (name: string, roles: string, hours: number) =>
+      `It becomes ${name} here, as ${roles}, for ${hours === 1 ? "an hour" : `${hours} hours`}.`,
     allow: "Allow it",
     deny: "Deny it",
     allowed: "It is let in: go on where you ran it.",

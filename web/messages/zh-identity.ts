@@ -74,7 +74,7 @@ export const identityZh: Messages["identity"] = {
     unknownHost: "未说明",
     address: "来源地址",
     asked: "请求时间",
-    gets: (name, hours) => `它将以 ${name} 的身份、拥有全部角色，有效 ${hours} 小时。`,
+    gets: (name, roles, hours) => `它将以 ${name} 的身份、拥有角色 ${roles}，有效 ${hours} 小时。`,
     allow: "允许",
     deny: "拒绝",
     allowed: "已允许：请回到您运行它的地方继续。",

@@ -112,7 +112,7 @@ function Asked({ asked, onAnswered }: { asked: GetLoginResponse; onAnswered(allo
           ))}
         </Table.Tbody>
       </Table>
-      <Text>{words.gets(printable(who.name, 100), hours)}</Text>
+      <Text>{words.gets(printable(who.name, 100), who.roles.join(", "), hours)}</Text>
       <Alert color="orange" variant="light">
         {words.warning}
       </Alert>

@@ -39,7 +39,10 @@ function Wish({ onClose }: { onClose(): void }) {
   const [reason, setReason] = useState("");
   const [spanMs, setSpanMs] = useState<number | undefined>(hourMs);
   const [endSessions, setEndSessions] = useState(false);
+  const [everybody, setEverybody] = useState(false);
   const [tried, setTried] = useState(false);
+  const narrowed = user.trim() !== "" || role !== "" || target.trim() !== "";
+  const unsaid = !everybody && !narrowed;
   const lock = useMutation({
     mutationFn: () =>
       api.clients.locks.setLock(
@@ -55,7 +58,7 @@ function Wish({ onClose }: { onClose(): void }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setTried(true);
-    if (reason.trim() !== "" && !lock.isPending) lock.mutate();
+    if (reason.trim() !== "" && !unsaid && !lock.isPending) lock.mutate();
   };
   if (lock.data !== undefined)
     return (
@@ -63,6 +66,7 @@ function Wish({ onClose }: { onClose(): void }) {
         <Alert color="teal" variant="light" role="status" data-testid="lock-set">
           <Text>{words.kick.set}</Text>
           {endSessions && <Text>{words.ended(lock.data.sessionsEnded)}</Text>}
+          {lock.data.unknownName && <Text>{words.unknownName}</Text>}
           {lock.data.notEverywhere && <Text>{words.notEverywhere}</Text>}
         </Alert>
         <Group justify="flex-end">
@@ -72,7 +76,6 @@ function Wish({ onClose }: { onClose(): void }) {
         </Group>
       </Stack>
     );
-  const everybody = user.trim() === "" && role === "" && target.trim() === "";
   return (
     <form onSubmit={submit} noValidate autoComplete="off">
       <Stack>
@@ -80,12 +83,14 @@ function Wish({ onClose }: { onClose(): void }) {
           label={words.user}
           description={words.userHint}
           data-autofocus
+          disabled={everybody}
           spellCheck={false}
           value={user}
           onChange={(event) => setUser(event.currentTarget.value)}
         />
         <Select
           label={words.role}
+          disabled={everybody}
           allowDeselect={false}
           data={[{ value: "", label: words.anyRole }, ...roles.map((each) => ({ value: each, label: each }))]}
           value={role}
@@ -94,9 +99,17 @@ function Wish({ onClose }: { onClose(): void }) {
         <TextInput
           label={words.target}
           description={words.targetHint}
+          disabled={everybody}
           spellCheck={false}
           value={target}
           onChange={(event) => setTarget(event.currentTarget.value)}
+        />
+        <Checkbox
+          label={words.forEverybody}
+          disabled={narrowed}
+          checked={everybody}
+          error={tried && unsaid ? words.unsaid : undefined}
+          onChange={(event) => setEverybody(event.currentTarget.checked)}
         />
         {everybody && (
           <Alert color="orange" variant="light" role="status">
