@@ -95,7 +95,10 @@ describe("a complaint", () => {
   it("says of a shell that is away only what is known", () => {
     const about = (word: string, message = "", answeredBy = "") => {
       const detail = { desc: FaultSchema, value: { word, answeredBy } };
-      return awayWords(faultOf(new ConnectError(message, Code.Unavailable, undefined, [detail])), "web1.k3f9x2k3f9x2-abc");
+      return awayWords(
+        faultOf(new ConnectError(message, Code.Unavailable, undefined, [detail])),
+        "web1.k3f9x2k3f9x2-abc",
+      );
     };
     expect(about("not-here", "", "web2")).toBe("your shell is on web1, and the connection came to web2");
     expect(about("holder-unreachable", "The node web1 cannot be heard.")).toBe(
