@@ -147,7 +147,7 @@ describe("a node that hangs", () => {
       );
       const kick = await cliInPipe(["kick", id, "--reason", "freeze"], envOf(two, "boss"));
       expect(kick).toMatchObject({ code: 4 });
-      expect(kick.stdout).toContain("The order waits where its node finds it by itself.");
+      expect(kick.stdout).toContain("The order waits where its node finds it by itself");
     } finally {
       one.signal("SIGCONT");
     }
